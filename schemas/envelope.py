@@ -1,0 +1,49 @@
+"""What stands around an event: who caused it, when it took effect, and how it hangs together with others."""
+
+from typing import Literal
+from uuid import UUID
+
+import msgspec
+
+from schemas.canonical import canonical_json
+from schemas.events.psp import Source
+
+API_VERSION = "2026-11-01"
+
+
+class Actor(msgspec.Struct, frozen=True):
+    """Who acted: `type` says what kind of actor, `id` which one (a key's public id, an operator's name, a worker)."""
+
+    type: Literal["api_key", "operator", "saga", "timer", "system"]
+    id: str
+
+
+class Envelope(msgspec.Struct, frozen=True, kw_only=True):
+    """An event's metadata; every field is always present, null where it does not apply.
+
+    `effective_at` is when the fact holds in the world (Unix ms), as `recorded_at` is when the log learned of it.
+    `livemode` and `currency` are null on events that concern neither (a merchant's registration).
+    """
+
+    effective_at: int
+    merchant_id: UUID
+    livemode: bool | None
+    currency: str | None
+    actor: Actor
+    source: Source
+    correlation_id: UUID | None
+    causation_id: UUID | None
+    traceparent: str | None
+    api_version: str = API_VERSION
+
+    def canonical(self) -> bytes:
+        """The RFC 8785 bytes that are stored, hashed and sent."""
+        return canonical_json(self)
+
+
+_decoder = msgspec.json.Decoder(Envelope)
+
+
+def decode_envelope(raw: bytes) -> Envelope:
+    """The envelope that `canonical` wrote."""
+    return _decoder.decode(raw)
