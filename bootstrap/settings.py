@@ -1,0 +1,93 @@
+"""Settings of every Guilder process, read from the environment (`GUILDER_…`, nested by `__`) and from `.env`.
+
+`.env.example` shows each one; a test holds the two together.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+Sha256Hex = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+class PostgresSettings(BaseModel):
+    """Which PostgreSQL (15 or newer) holds the log; without a DSN the local stack starts one."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    dsn: str | None = None
+
+
+class KafkaSettings(BaseModel):
+    """Which Kafka carries the log; without bootstrap servers (`host:port`, comma-separated) the local stack starts one."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    bootstrap_servers: str | None = None
+
+
+class ApiSettings(BaseModel):
+    """Where the HTTP API listens."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    host: str = "127.0.0.1"
+    port: Port = 8080
+
+
+class OpsSettings(BaseModel):
+    """Where a process without an API of its own serves `/health` and `/metrics`; no port means that process's default."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    host: str = "127.0.0.1"
+    port: Port | None = None
+
+
+class OperatorSettings(BaseModel):
+    """The operator's key is never stored: only its SHA-256, in lower-case hex. None: no operator may call the API."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    key_sha256: Sha256Hex | None = None
+
+
+class PspSimulatorSettings(BaseModel):
+    """Where the saga finds the PSP simulator."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    url: str = "http://127.0.0.1:8090"
+
+
+class Settings(BaseSettings):
+    """All settings of one process.
+
+    `shards` is fixed when an installation is created: a process whose number differs from the database's refuses to
+    start. `delay_scale` multiplies every delay of the saga (retries, inquiries, expiry, availability): 1 in
+    production, 0.01 in a test that must not wait.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="GUILDER_",
+        env_nested_delimiter="__",
+        env_file=".env",
+        extra="ignore",
+        frozen=True,
+        # An empty value in `.env` means "not set", as it does in a shell's `${VAR:-default}`.
+        env_ignore_empty=True,
+    )
+
+    home: Path = Path(".guilder")
+    cache: Path | None = None
+    shards: Annotated[int, Field(ge=1, le=4096)] = 16
+    delay_scale: Annotated[float, Field(gt=0, le=1000)] = 1.0
+    postgres: PostgresSettings = PostgresSettings()
+    kafka: KafkaSettings = KafkaSettings()
+    api: ApiSettings = ApiSettings()
+    ops: OpsSettings = OpsSettings()
+    operator: OperatorSettings = OperatorSettings()
+    psp_simulator: PspSimulatorSettings = PspSimulatorSettings()
