@@ -73,7 +73,6 @@ class RefundResource(msgspec.Struct, frozen=True, kw_only=True):
     object: Literal["refund"] = "refund"
     payment_intent_id: str
     amount: int
-    currency: str
     status: Literal["processing", "refunded", "failed", "reversed"]
     reason: str | None
     created_at: str
