@@ -129,6 +129,16 @@ def start(
     return Child(name=name, process=process, identity=identity, stop_signal=stop_signal)
 
 
+def write_private(path: Path, text: str, *, uid: int | None = None) -> None:
+    """Write `text` to `path` so that only `uid` (default: this user) may ever read it."""
+    path.unlink(missing_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+    if uid is not None:
+        os.chown(path, uid, -1)
+
+
 def rotate(log_path: Path) -> None:
     """Keep one older log once the current one has grown past `LOG_KEPT_BYTES`."""
     log_path.parent.mkdir(parents=True, exist_ok=True)

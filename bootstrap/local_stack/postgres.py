@@ -115,12 +115,13 @@ class PostgresServer:
     def _initialize(self) -> None:
         """Run initdb; a cluster whose making was interrupted has no password file yet and is made anew."""
         self.password_path.unlink(missing_ok=True)
-        remove_tree(self.data_path)
+        if self.data_path.exists():
+            shutil.rmtree(self.data_path)
         self.data_path.mkdir(parents=True, mode=0o700)
         os.chown(self.data_path, self._uid, -1)
         password = random_bytes(18).hex()
         pending = self.data_path.with_name(self.data_path.name + ".password")
-        write_private(pending, password, self._uid)
+        child.write_private(pending, password, uid=self._uid)
         command = [str(self.binaries / "initdb"), "-D", str(self.data_path), "-U", SUPERUSER, "-E", "UTF8"]
         command += ["--locale=C.UTF-8" if sys.platform == "linux" else "--locale=C", "-A", "scram-sha-256"]
         command += ["--data-checksums", "--no-instructions", "--pwfile", str(pending)]
@@ -129,7 +130,7 @@ class PostgresServer:
         pending.unlink()
         if code != 0:
             raise PostgresStartError(f"initdb ended with {code}; see {self.log_path}")
-        write_private(self.password_path, password, os.geteuid())
+        child.write_private(self.password_path, password)
 
     def _forget_dead_postmaster(self) -> None:
         """Remove a `postmaster.pid` whose pid the machine has given to somebody else: PostgreSQL would not dare to."""
@@ -174,18 +175,3 @@ def is_open_to(user: pwd.struct_passwd, path: Path) -> bool:
         if not allowed:
             return False
     return True
-
-
-def write_private(path: Path, text: str, uid: int) -> None:
-    """Write `text` so that only `uid` may ever read it."""
-    path.unlink(missing_ok=True)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-    os.chown(path, uid, -1)
-
-
-def remove_tree(path: Path) -> None:
-    """Remove a directory and all in it, if it is there."""
-    if path.exists():
-        shutil.rmtree(path)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
-from bootstrap.local_stack import ports
+from bootstrap.local_stack import ports, state
 from bootstrap.local_stack.child import Child
 from bootstrap.local_stack.java import find_java
 from bootstrap.local_stack.kafka import STOP_WITHIN_S as KAFKA_STOPS_WITHIN_S
@@ -16,6 +16,7 @@ from bootstrap.local_stack.kafka import KafkaServer
 from bootstrap.local_stack.kafka_jars import LockedJar, cache_path, fetch_jars, read_lock
 from bootstrap.local_stack.postgres import STOP_WITHIN_S as POSTGRES_STOPS_WITHIN_S
 from bootstrap.local_stack.postgres import PostgresServer
+from bootstrap.local_stack.state import InstallationState, RecordedProcess
 
 READY_WITHIN_S: Final = 90.0
 POLL_S: Final = 0.1
@@ -99,7 +100,6 @@ def running_servers(
     Must be entered from a thread that lives as long as the servers should (the main thread), for on Linux they are
     ended with it however it ends. Raises the errors of the two servers.
     """
-    home.mkdir(parents=True, exist_ok=True)
     first = ports.choose([postgres_port])
     second = ports.choose([kafka_port], avoid=[first])
     controller = ports.choose([], avoid=[first, second])
@@ -109,11 +109,15 @@ def running_servers(
         postgres.prepare()
         postgres_child = postgres.start()
         stack.callback(postgres_child.stop, timeout_s=POSTGRES_STOPS_WITHIN_S)
+        state.save(home, InstallationState(processes=[RecordedProcess.of(postgres_child)]))
         kafka = pending.result()
         kafka.prepare()
         kafka_child = kafka.start()
         stack.callback(kafka_child.stop, timeout_s=KAFKA_STOPS_WITHIN_S)
         stack.callback(postgres_child.ask_to_stop)
+        started = [RecordedProcess.of(postgres_child), RecordedProcess.of(kafka_child)]
+        state.save(home, InstallationState(processes=started))
         wait_until_ready(postgres, postgres_child)
         wait_until_ready(kafka, kafka_child)
         yield ServerAddresses(postgres_dsn=postgres.dsn(), kafka_bootstrap=kafka.bootstrap_servers)
+    state.save(home, InstallationState())

@@ -1,0 +1,69 @@
+"""Settings, and the example file that shows them."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel, ValidationError
+
+from bootstrap.settings import Settings
+
+EXAMPLE = Path(__file__).parents[2] / ".env.example"
+
+
+@pytest.fixture(autouse=True)
+def bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    import os
+
+    for name in [name for name in os.environ if name.startswith("GUILDER_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+
+
+def variables(model: type[BaseModel], prefix: str = "GUILDER_") -> set[str]:
+    names: set[str] = set()
+    for name, field in model.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            names |= variables(field.annotation, f"{prefix}{name.upper()}__")
+        else:
+            names.add(f"{prefix}{name.upper()}")
+    return names
+
+
+def example_lines() -> dict[str, str]:
+    lines = [line for line in EXAMPLE.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")]
+    return dict(line.split("=", 1) for line in lines)
+
+
+def test_the_example_names_every_setting_and_no_other() -> None:
+    assert set(example_lines()) == variables(Settings)
+
+
+def test_the_example_shows_the_defaults(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text(EXAMPLE.read_text(encoding="utf-8"), encoding="utf-8")
+    from_example = Settings()
+    (tmp_path / ".env").unlink()
+    assert from_example == Settings()
+
+
+def test_the_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".env").write_text("GUILDER_SHARDS=4\nGUILDER_API__PORT=8001\n", encoding="utf-8")
+    monkeypatch.setenv("GUILDER_SHARDS", "8")
+    settings = Settings()
+    assert (settings.shards, settings.api.port) == (8, 8001)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("GUILDER_SHARDS", "0"),
+        ("GUILDER_SHARDS", "4097"),
+        ("GUILDER_DELAY_SCALE", "0"),
+        ("GUILDER_API__PORT", "70000"),
+        ("GUILDER_OPERATOR__KEY_SHA256", "gk_live_a_key_instead_of_its_hash"),
+        ("GUILDER_KAFKA__BOOTSTRAP", "a name that does not exist"),
+    ],
+)
+def test_a_wrong_value_is_refused(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ValidationError):
+        Settings()
