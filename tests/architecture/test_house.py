@@ -72,7 +72,7 @@ def test_no_test_can_skip() -> None:
 
 def test_time_ids_and_randomness_enter_in_one_place_only() -> None:
     reads = re.compile(
-        r"datetime\.now\(|\butcnow\(|\btime\.time(_ns)?\(|\buuid[14]\(|^import random|^import secrets", re.M
+        r"datetime\.now\(|\butcnow\(|\btime\.time(_ns)?\(|\buuid[14]\(|^import random|^import secrets", re.MULTILINE
     )
     pure = [path for path in python_files() if path.relative_to(ROOT).parts[0] in {"schemas", "aggregates"}]
     assert pure
@@ -102,7 +102,7 @@ def test_the_lock_pins_by_hash_and_names_no_index() -> None:
     ],
 )
 def test_the_packages_the_house_stands_on_are_really_used(package: str) -> None:
-    imported = re.compile(rf"^\s*(from|import) {package}\b", re.M)
+    imported = re.compile(rf"^\s*(from|import) {package}\b", re.MULTILINE)
     assert any(imported.search(path.read_text(encoding="utf-8")) for path in python_files())
 
 
