@@ -1,0 +1,93 @@
+"""The ledger as a projection: the transactions of the posting table, appended to accounts, entries and balances."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+from uuid import UUID
+
+from projections.ledger.accounts import account_id
+from projections.ledger.postings import LedgerTransaction, post
+from projections.projection import DigestedTable, sql_text
+from schemas.records import RecordedEvent
+
+_APPEND: Final = sql_text("projections.ledger", "append.sql")
+
+
+class Ledger:
+    """Double-entry books of each shard, in integer minor units, zero-sum at every position (design section 10)."""
+
+    name: Final = "ledger"
+    digested: Final = (
+        DigestedTable("accounts", "position, line"),
+        DigestedTable("transactions", "position, line"),
+        DigestedTable("entries", "position, line"),
+        DigestedTable("balances", "account"),
+    )
+
+    async def apply(self, connection: Any, schema: str, shard: int, events: Sequence[RecordedEvent]) -> None:
+        """Post the events of one shard.
+
+        Raises:
+            AssertionError: an event whose lines do not sum to zero.
+            asyncpg.UniqueViolationError: an event that has been posted before.
+        """
+        batch = _Batch(shard)
+        for recorded in events:
+            transactions = post(recorded)
+            if transactions:
+                batch.add(recorded, transactions)
+        if batch.transactions:
+            await connection.execute(_APPEND.format(schema=schema), *batch.arguments())
+
+
+class _Batch:
+    """The rows of one statement, turned into the columns that `append.sql` unnests."""
+
+    def __init__(self, shard: int) -> None:
+        self.shard = shard
+        self.entries: list[tuple[int, int, int, UUID, int, int, int]] = []
+        self.accounts: dict[UUID, tuple[UUID, bool, str, str, str, int, int]] = {}
+        self.transactions: list[tuple[Any, ...]] = []
+
+    def add(self, recorded: RecordedEvent, transactions: Sequence[LedgerTransaction]) -> None:
+        """Number the lines of one event from 1 and keep the rows they become."""
+        assert recorded.shard == self.shard, f"event {recorded.event_id} is of shard {recorded.shard}"
+        envelope, position = recorded.envelope, recorded.position
+        livemode = envelope.livemode
+        assert livemode is not None, f"event {recorded.event_id} moves money of no mode"
+        recorded_at, effective_at, event_type = (
+            recorded.recorded_at,
+            envelope.effective_at,
+            type(recorded.event).__name__,
+        )
+        number = 0
+        for transaction in transactions:
+            first, currency = number + 1, transaction.currency
+            self.transactions.append(
+                (
+                    position,
+                    first,
+                    recorded.event_id,
+                    event_type,
+                    transaction.rule,
+                    livemode,
+                    currency,
+                    envelope.merchant_id,
+                    recorded.stream_id,
+                    transaction.subject,
+                    transaction.reverses,
+                    recorded_at,
+                    effective_at,
+                )
+            )
+            for line in transaction.lines:
+                number += 1
+                account = account_id(self.shard, livemode, currency, line.account)
+                self.entries.append((position, number, first, account, line.amount, recorded_at, effective_at))
+                if account not in self.accounts:
+                    code, party = line.account.code, line.account.party
+                    self.accounts[account] = (account, livemode, currency, code, party, position, number)
+
+    def arguments(self) -> list[Any]:
+        """The shard, then the columns of entries, accounts and transactions."""
+        tables = (self.entries, self.accounts.values(), self.transactions)
+        return [self.shard, *(column for rows in tables for column in zip(*rows, strict=True))]

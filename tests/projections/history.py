@@ -1,0 +1,173 @@
+"""A hand-written log: recorded events with their places and envelopes, and the worked case of the contract."""
+
+from uuid import UUID
+
+from schemas.envelope import Actor, Envelope
+from schemas.events import (
+    AuthorizationVoided,
+    Event,
+    FundsMadeAvailable,
+    PaymentAuthorized,
+    PaymentCaptured,
+    PaymentRefunded,
+    RefundRequested,
+)
+from schemas.events.captures import Slice
+from schemas.events.fees import PlatformFee
+from schemas.events.psp import Decline, PspFee, PspResult
+from schemas.events.refunds import Funding
+from schemas.identifiers import derived_id
+from schemas.records import RecordedEvent
+
+START_MS = 1_790_000_000_000
+DECLINE = Decline(
+    code="generic_decline", category="soft", psp_code=None, network_code=None, advice_code=None, retryable=True
+)
+
+
+def an_id(shard: int, *parts: int | str) -> UUID:
+    return derived_id(shard, "test", *parts)
+
+
+def result(name: str = "authorize", psp: str = "simulator", shard: int = 1) -> PspResult:
+    return PspResult(
+        operation_id=an_id(shard, "operation", name),
+        attempt_id=an_id(shard, "attempt", name),
+        psp=psp,
+        psp_account="main",
+        psp_reference="pay_1",
+        psp_operation_reference=None,
+        network_reference=None,
+        psp_processed_at=START_MS,
+        resolved_by="http",
+        tries=1,
+        raw_sha256=None,
+    )
+
+
+class History:
+    """Appends events to one shard: one merchant, one currency, positions from 1, a second between two events."""
+
+    def __init__(
+        self, shard: int = 1, *, merchant: str = "merchant", currency: str = "EUR", livemode: bool = False
+    ) -> None:
+        self.shard = shard
+        self.merchant_id = an_id(shard, merchant)
+        self.currency = currency
+        self.livemode = livemode
+        self.recorded: list[RecordedEvent] = []
+        self._versions: dict[UUID, int] = {}
+
+    def add(self, *events: Event, stream: str = "intent") -> "History":
+        stream_id = an_id(self.shard, stream)
+        for event in events:
+            position = len(self.recorded) + 1
+            self._versions[stream_id] = version = self._versions.get(stream_id, 0) + 1
+            self.recorded.append(
+                RecordedEvent(
+                    event=event,
+                    envelope=self.envelope(START_MS + position * 1000 - 250),
+                    event_id=an_id(self.shard, "event", position),
+                    stream_id=stream_id,
+                    version=version,
+                    shard=self.shard,
+                    position=position,
+                    recorded_at=START_MS + position * 1000,
+                )
+            )
+        return self
+
+    def envelope(self, effective_at: int) -> Envelope:
+        return Envelope(
+            effective_at=effective_at,
+            merchant_id=self.merchant_id,
+            livemode=self.livemode,
+            currency=self.currency,
+            actor=Actor(type="saga", id="saga"),
+            source="http",
+            correlation_id=None,
+            causation_id=None,
+            traceparent=None,
+        )
+
+
+def authorized(amount: int) -> PaymentAuthorized:
+    return PaymentAuthorized(
+        result=result(),
+        amount_authorized=amount,
+        expires_at=None,
+        approval_code=None,
+        avs=None,
+        cvc_result=None,
+        eci=None,
+        liability_shift=None,
+        card=None,
+    )
+
+
+def captured(name: str, amount: int, *, percent: int = 0, fixed: int = 0, psp_fee: int = 0) -> PaymentCaptured:
+    return PaymentCaptured(
+        result=result(name),
+        capture_id=an_id(1, "capture", name),
+        amount=amount,
+        final=False,
+        hold_released=amount,
+        platform_fee=PlatformFee(percent=percent, fixed=fixed, total=percent + fixed),
+        fee_plan_version=1,
+        psp_fee=PspFee(amount=psp_fee, currency="EUR", status="known"),
+        available_on=START_MS + 86_400_000,
+    )
+
+
+def pending(name: str, amount: int) -> Slice:
+    return Slice(account="merchant_pending", capture_id=an_id(1, "capture", name), amount=amount)
+
+
+def available(amount: int) -> Slice:
+    return Slice(account="merchant_available", capture_id=None, amount=amount)
+
+
+def refund_requested(name: str, *slices: Slice, psp: str = "simulator") -> RefundRequested:
+    return RefundRequested(
+        operation_id=an_id(1, "operation", name),
+        refund_id=an_id(1, "refund", name),
+        psp=psp,
+        amount=sum(part.amount for part in slices),
+        reason="customer_request",
+        funding=tuple(Funding(source=p.account, capture_id=p.capture_id, amount=p.amount) for p in slices),
+        refund_fee=0,
+    )
+
+
+def refunded(name: str, amount: int, *, fee: int = 0, returned: int = 0, psp_fee: int | None = None) -> PaymentRefunded:
+    return PaymentRefunded(
+        result=result(name),
+        refund_id=an_id(1, "refund", name),
+        amount=amount,
+        refund_fee=fee,
+        platform_fee_returned=returned,
+        psp_fee=None if psp_fee is None else PspFee(amount=psp_fee, currency="EUR", status="known"),
+        arn=None,
+    )
+
+
+def voided(amount: int) -> AuthorizationVoided:
+    return AuthorizationVoided(result=result("void"), amount_released=amount, reason="rest")
+
+
+def lot_available(name: str, amount: int) -> FundsMadeAvailable:
+    return FundsMadeAvailable(capture_id=an_id(1, "capture", name), amount=amount, available_on=START_MS + 86_400_000)
+
+
+def worked_case(shard: int = 1, *, merchant: str = "merchant") -> History:
+    """Payments contract, section 3: 2.9 % + 30 to the platform, 1.1 % to the PSP, none on refunds."""
+    return History(shard, merchant=merchant).add(
+        authorized(10000),
+        captured("first", 6000, percent=174, fixed=30, psp_fee=66),
+        captured("second", 3000, percent=87, psp_fee=33),
+        voided(1000),
+        refund_requested("refund", pending("first", 5000)),
+        refunded("refund", 5000),
+        lot_available("first", 796),
+        lot_available("second", 2913),
+    )
