@@ -56,11 +56,12 @@ class OperatorSettings(BaseModel):
 
 
 class PspSimulatorSettings(BaseModel):
-    """Where the saga finds the PSP simulator."""
+    """Where the saga finds the PSP simulator, and the key it calls it with; `guilder up` makes a key by itself."""
 
     model_config = ConfigDict(extra="forbid")
 
     url: str = "http://127.0.0.1:8090"
+    key: str | None = None
 
 
 class Settings(BaseSettings):

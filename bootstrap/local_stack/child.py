@@ -141,7 +141,7 @@ def write_private(path: Path, text: str, *, uid: int | None = None) -> None:
 
 def rotate(log_path: Path) -> None:
     """Keep one older log once the current one has grown past `LOG_KEPT_BYTES`."""
-    log_path.parent.mkdir(parents=True, exist_ok=True)
+    log_path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     if log_path.exists() and log_path.stat().st_size > LOG_KEPT_BYTES:
         log_path.replace(log_path.with_suffix(".1.log"))
 

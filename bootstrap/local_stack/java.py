@@ -6,10 +6,12 @@ import subprocess
 from pathlib import Path
 from typing import Final
 
+from bootstrap.local_stack import LocalStackError
+
 OLDEST_JAVA: Final = 17
 
 
-class JavaMissingError(Exception):
+class JavaMissingError(LocalStackError):
     """No Java runtime that is new enough."""
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from bootstrap.clock import random_bytes
-from bootstrap.local_stack import child
+from bootstrap.local_stack import LocalStackError, child
 from bootstrap.local_stack.child import Child
 from bootstrap.local_stack.ports import LOOPBACK
 
@@ -46,7 +46,7 @@ log4j.logger.kafka.server.KafkaRaftServer=INFO
 """
 
 
-class KafkaStartError(Exception):
+class KafkaStartError(LocalStackError):
     """Kafka's storage could not be set up."""
 
 
@@ -61,6 +61,9 @@ class KafkaServer:
     jars: tuple[Path, ...]
     port: int
     controller_port: int
+    name: str = "kafka"
+    stop_within_s: float = STOP_WITHIN_S
+    health_url: None = None
 
     @property
     def bootstrap_servers(self) -> str:

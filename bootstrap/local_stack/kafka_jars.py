@@ -13,12 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from bootstrap.local_stack import LocalStackError
+
 LOCK_PATH: Final = Path(__file__).with_name("kafka.lock")
 FETCHES_AT_ONCE: Final = 6
 FETCH_TIMEOUT_S: Final = 60
 
 
-class JarError(Exception):
+class JarError(LocalStackError):
     """A jar could not be fetched, or is not the one that was locked."""
 
 

@@ -15,12 +15,13 @@ from typing import Final
 import psutil
 
 from bootstrap.clock import random_bytes
-from bootstrap.local_stack import child
+from bootstrap.local_stack import LocalStackError, child
 from bootstrap.local_stack.child import Child, Identity, Owner
 from bootstrap.local_stack.ports import LOOPBACK
 
 SUPERUSER: Final = "postgres"
 MAINTENANCE_DATABASE: Final = "postgres"
+DATABASE: Final = "guilder"
 DEFAULT_PORT: Final = 5432
 STOP_WITHIN_S: Final = 20.0
 UNPRIVILEGED_USERS: Final = ("nobody", "daemon")
@@ -58,7 +59,7 @@ CONFIGURATION: Final = {
 }
 
 
-class PostgresStartError(Exception):
+class PostgresStartError(LocalStackError):
     """PostgreSQL could not be set up or started; the message says what its log says."""
 
 
@@ -70,6 +71,9 @@ class PostgresServer:
     password_path: Path
     log_path: Path
     port: int
+    name: str = "postgres"
+    stop_within_s: float = STOP_WITHIN_S
+    health_url: None = None
 
     @cached_property
     def binaries(self) -> Path:
@@ -134,18 +138,32 @@ class PostgresServer:
 
     def _forget_dead_postmaster(self) -> None:
         """Remove a `postmaster.pid` whose pid the machine has given to somebody else: PostgreSQL would not dare to."""
-        if self.find_postmaster() is None:
-            (self.data_path / "postmaster.pid").unlink(missing_ok=True)
+        pid_file = self.data_path / "postmaster.pid"
+        recorded = self._recorded_pid()
+        if recorded is None or not psutil.pid_exists(recorded):
+            return  # PostgreSQL itself knows best what a dead postmaster has left behind
+        if not any(self._is_ours(process) for process in psutil.process_iter()):
+            pid_file.unlink(missing_ok=True)
 
     def find_postmaster(self) -> Identity | None:
         """The living postmaster of this data directory, whoever started it."""
-        try:
-            pid = int((self.data_path / "postmaster.pid").read_text(encoding="ascii").splitlines()[0])
-            process = psutil.Process(pid)
-            ours = process.name() == "postgres" and Path(process.cwd()).resolve() == self.data_path.resolve()
-        except (OSError, ValueError, IndexError, psutil.Error):
+        pid = self._recorded_pid()
+        if pid is None or not psutil.pid_exists(pid):
             return None
-        return Identity.of(pid) if ours else None
+        return Identity.of(pid) if self._is_ours(psutil.Process(pid)) else None
+
+    def _recorded_pid(self) -> int | None:
+        try:
+            return int((self.data_path / "postmaster.pid").read_text(encoding="ascii").splitlines()[0])
+        except (OSError, ValueError, IndexError):
+            return None
+
+    def _is_ours(self, process: psutil.Process) -> bool:
+        """Tell whether a process is this cluster's: all of PostgreSQL's work inside their data directory."""
+        try:
+            return process.name() == "postgres" and Path(process.cwd()).resolve() == self.data_path.resolve()
+        except (OSError, psutil.Error):
+            return False
 
     def start(self) -> Child:
         """Start the postmaster; `is_ready` tells when it answers. SIGINT is its fast shutdown."""
@@ -156,6 +174,34 @@ class PostgresServer:
         """Ask the server whether it accepts connections."""
         command = [str(self.binaries / "pg_isready"), "-q", "-h", LOOPBACK, "-p", str(self.port), "-t", "2"]
         return subprocess.run(command, check=False, capture_output=True).returncode == 0
+
+    def ensure_database(self, name: str = DATABASE) -> None:
+        """Create the database `name` if it is missing. Raises PostgresStartError."""
+        environment = {**os.environ, "PGPASSWORD": self.password_path.read_text(encoding="ascii")}
+        client = [
+            str(self.binaries / "psql"),
+            "-h",
+            LOOPBACK,
+            "-p",
+            str(self.port),
+            "-U",
+            SUPERUSER,
+            "-d",
+            MAINTENANCE_DATABASE,
+        ]
+        statement = (
+            f"SELECT 'CREATE DATABASE {name}' WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = '{name}')"  # noqa: S608 - a constant of this package
+        )
+        answer = subprocess.run(
+            [*client, "-XqAt", "-v", "ON_ERROR_STOP=1"],
+            input=f"{statement} \\gexec\n",
+            env=environment,
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+        if answer.returncode != 0:
+            raise PostgresStartError(f"could not create the database {name}: {answer.stderr.strip()}")
 
 
 def is_open_to(user: pwd.struct_passwd, path: Path) -> bool:

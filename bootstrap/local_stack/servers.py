@@ -8,13 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
-from bootstrap.local_stack import ports, state
+from bootstrap.local_stack import LocalStackError, ports, state
 from bootstrap.local_stack.child import Child
 from bootstrap.local_stack.java import find_java
-from bootstrap.local_stack.kafka import STOP_WITHIN_S as KAFKA_STOPS_WITHIN_S
 from bootstrap.local_stack.kafka import KafkaServer
 from bootstrap.local_stack.kafka_jars import LockedJar, cache_path, fetch_jars, read_lock
-from bootstrap.local_stack.postgres import STOP_WITHIN_S as POSTGRES_STOPS_WITHIN_S
 from bootstrap.local_stack.postgres import PostgresServer
 from bootstrap.local_stack.state import InstallationState, RecordedProcess
 
@@ -33,7 +31,7 @@ class Server(Protocol):
     def is_ready(self) -> bool: ...
 
 
-class ServerFailedError(Exception):
+class ServerFailedError(LocalStackError):
     """A server ended, or did not answer in time, while it was being started."""
 
 
@@ -108,12 +106,12 @@ def running_servers(
         pending = pool.submit(kafka_server, home, second, controller, cache=cache)
         postgres.prepare()
         postgres_child = postgres.start()
-        stack.callback(postgres_child.stop, timeout_s=POSTGRES_STOPS_WITHIN_S)
+        stack.callback(postgres_child.stop, timeout_s=postgres.stop_within_s)
         state.save(home, InstallationState(processes=[RecordedProcess.of(postgres_child)]))
         kafka = pending.result()
         kafka.prepare()
         kafka_child = kafka.start()
-        stack.callback(kafka_child.stop, timeout_s=KAFKA_STOPS_WITHIN_S)
+        stack.callback(kafka_child.stop, timeout_s=kafka.stop_within_s)
         stack.callback(postgres_child.ask_to_stop)
         started = [RecordedProcess.of(postgres_child), RecordedProcess.of(kafka_child)]
         state.save(home, InstallationState(processes=started))

@@ -41,11 +41,18 @@ class RecordedProcess(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+class Step(msgspec.Struct, frozen=True, kw_only=True):
+    """One part of coming up; `took_s` is null while it lasts."""
+
+    name: str
+    took_s: float | None = None
+
+
 class InstallationState(msgspec.Struct, frozen=True, kw_only=True):
-    """`supervisor` is null when none runs; `step` says what it is doing; `ports` outlive a run, to be used again."""
+    """`supervisor` is null when none runs; `steps` tell how far it has come up; `ports` outlive a run, to be used again."""
 
     supervisor: RecordedProcess | None = None
-    step: str = "stopped"
+    steps: list[Step] = []
     ready: bool = False
     ports: dict[str, int] = {}
     processes: list[RecordedProcess] = []

@@ -1,0 +1,70 @@
+"""`guilder logs`: what the processes have said."""
+
+import time
+from pathlib import Path
+from typing import Annotated, BinaryIO, Final
+
+import typer
+
+from bootstrap.local_stack import LocalStackError
+from bootstrap.settings import Settings
+
+app = typer.Typer()
+POLL_S: Final = 0.3
+LAST_BYTES: Final = 64 * 1024
+
+
+class NoLogError(LocalStackError):
+    """There is no log by that name."""
+
+
+@app.command()
+def logs(
+    name: Annotated[
+        str | None, typer.Argument(help="A process, as `guilder status` calls it; without it, all.")
+    ] = None,
+    *,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as they grow, until Ctrl-C.")] = False,
+    lines: Annotated[int, typer.Option("--lines", "-n", help="How many of the last lines.", min=0)] = 50,
+) -> None:
+    """Print the last lines of one process's log, or of all."""
+    paths = find_logs(Settings().home / "logs", name)
+    width = max(len(path.stem) for path in paths)
+    files = {path: path.open("rb") for path in paths}
+    try:
+        for path, file in files.items():
+            for line in last_lines(file, lines):
+                echo(path, line, width, prefixed=name is None)
+        while follow:
+            time.sleep(POLL_S)
+            for path, file in files.items():
+                for line in file.read().decode(errors="replace").splitlines():
+                    echo(path, line, width, prefixed=name is None)
+    except KeyboardInterrupt:
+        pass
+    finally:
+        for file in files.values():
+            file.close()
+
+
+def find_logs(folder: Path, name: str | None) -> list[Path]:
+    """The logs to print. Raises NoLogError, which names those that there are."""
+    there = sorted(path for path in folder.glob("*.log") if not path.name.endswith(".1.log"))
+    wanted = [path for path in there if name in (None, path.stem)]
+    if not wanted:
+        known = ", ".join(path.stem for path in there) or "none: nothing has run here"
+        raise NoLogError(f"there is no such log; there are: {known}")
+    return wanted
+
+
+def last_lines(file: BinaryIO, count: int) -> list[str]:
+    """The last `count` lines, at most 64 KiB of them; leaves the file at its end."""
+    size = file.seek(0, 2)
+    file.seek(max(0, size - LAST_BYTES))
+    lines = file.read().decode(errors="replace").splitlines()
+    return lines[len(lines) - min(count, len(lines)) :]
+
+
+def echo(path: Path, line: str, width: int, *, prefixed: bool) -> None:
+    """Print one line, with the process's name before it where several are printed."""
+    typer.echo(f"{path.stem:<{width}} | {line}" if prefixed else line)

@@ -1,0 +1,40 @@
+"""`guilder run`: one process in the foreground, as `guilder up`, systemd or a container runs it."""
+
+import os
+import sys
+from enum import StrEnum
+from importlib import import_module
+from typing import Annotated
+from urllib.parse import urlsplit
+
+import typer
+
+from bootstrap.cli.connection import connected_settings
+from bootstrap.local_stack.roster import PSP_SIMULATOR, ROSTER, find
+from bootstrap.settings import Settings
+
+app = typer.Typer()
+
+ProcessName = StrEnum("ProcessName", {process.name: process.name for process in ROSTER})  # type: ignore[misc]
+
+
+@app.command()
+def run(name: Annotated[ProcessName, typer.Argument(help="Which one.")]) -> None:
+    """Run one of Guilder's processes until SIGTERM or Ctrl-C."""
+    process = find(name.value)
+    if process is PSP_SIMULATOR:
+        become_simulator(Settings())
+    import uvloop
+
+    uvloop.run(import_module(process.module).run(connected_settings()))
+
+
+def become_simulator(settings: Settings) -> None:
+    """Replace this process by the simulator, which is a program of its own and takes its settings as arguments."""
+    url = urlsplit(settings.psp_simulator.url)
+    arguments = ["--host", url.hostname or "127.0.0.1", "--port", str(url.port or PSP_SIMULATOR.default_port)]
+    arguments += ["--database", str(settings.home / "psp_simulator.db")]
+    if settings.delay_scale != 1:
+        arguments += ["--clock-scale", str(1 / settings.delay_scale)]
+    settings.home.mkdir(parents=True, exist_ok=True)
+    os.execv(sys.executable, [sys.executable, "-m", PSP_SIMULATOR.module, *arguments])  # noqa: S606 - no shell wanted

@@ -1,0 +1,150 @@
+"""`guilder up`: everything an installation needs, in one command."""
+
+import asyncio
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+from rich.console import Console
+
+from bootstrap.cli.demo_merchant import ensure_demo_merchant, load_demo
+from bootstrap.cli.progress import StepDisplay
+from bootstrap.local_stack import child, state
+from bootstrap.local_stack.plan import NamedStep, Plan
+from bootstrap.local_stack.roster import ROSTER
+from bootstrap.local_stack.servers import ServerFailedError, tail
+from bootstrap.local_stack.state import InstallationState
+from bootstrap.local_stack.supervisor import Supervisor
+from bootstrap.local_stack.topics import ensure_topic
+from bootstrap.settings import Settings
+from schemas.kafka_record import TOPIC
+
+app = typer.Typer()
+POLL_S: Final = 0.1
+
+
+@app.command()
+def up(
+    *,
+    detach: Annotated[bool, typer.Option("--detach", "-d", help="Return once all is healthy.")] = False,
+    servers_only: Annotated[bool, typer.Option("--servers-only", help="PostgreSQL and Kafka alone.")] = False,
+    detached: Annotated[bool, typer.Option(hidden=True, help="This is the process that `--detach` started.")] = False,
+) -> None:
+    """Start PostgreSQL, Kafka, the PSP simulator and all of Guilder; Ctrl-C or `guilder down` ends them."""
+    settings = Settings()
+    console = Console(highlight=False)
+    running = state.load(settings.home)
+    if running.supervisor_is_alive and (running.ready or not detach):
+        console.print("already running")
+        print_what_to_try(console, settings.home, running)
+    elif detach:
+        start_detached(console, settings, servers_only=servers_only)
+    else:
+        supervise(console, settings, servers_only=servers_only, discreet=detached)
+
+
+def supervise(console: Console, settings: Settings, *, servers_only: bool, discreet: bool) -> None:
+    """Be the supervisor until a signal comes; `discreet` where what is printed goes to a log, which gets no keys."""
+    plan = Plan(
+        settings=settings,
+        roster=() if servers_only else ROSTER,
+        set_up=(lambda _settings: ()) if servers_only else set_up_steps,
+        finish=(lambda _settings: ()) if servers_only else finishing_steps,
+    )
+    told = False
+
+    def show(current: InstallationState) -> None:
+        nonlocal told
+        display.show(current)
+        if current.ready and not told and not discreet:
+            told = True
+            display.close()
+            print_what_to_try(console, plan.home, current)
+            console.print("Ctrl-C ends it all.")
+
+    with StepDisplay(console) as display:
+        Supervisor(plan=plan, on_change=show, report=display.tell).run()
+    console.print("all is ended")
+
+
+def set_up_steps(settings: Settings) -> Sequence[NamedStep]:
+    """What has to be there before Guilder's processes start."""
+    return [
+        NamedStep("migrations", lambda: asyncio.run(migrate(settings))),
+        NamedStep("topic", lambda: asyncio.run(make_topic(settings))),
+    ]
+
+
+def finishing_steps(settings: Settings) -> Sequence[NamedStep]:
+    """What is done once they are healthy."""
+    return [NamedStep("demo merchant", lambda: asyncio.run(ensure_demo_merchant(settings)))]
+
+
+async def migrate(settings: Settings) -> None:
+    """Bring the database to the newest version."""
+    from migrations import migrate as apply_migrations
+
+    assert settings.postgres.dsn is not None
+    await apply_migrations(settings.postgres.dsn, shards=settings.shards)
+
+
+async def make_topic(settings: Settings) -> None:
+    """Make the log's topic, one partition a shard."""
+    assert settings.kafka.bootstrap_servers is not None
+    await ensure_topic(settings.kafka.bootstrap_servers, TOPIC, partitions=settings.shards)
+
+
+def start_detached(console: Console, settings: Settings, *, servers_only: bool) -> None:
+    """Start a supervisor that outlives this command, and show its progress until all is healthy."""
+    home = settings.home.resolve()
+    log_path = home / "logs" / "supervisor.log"
+    command = [sys.executable, "-m", "bootstrap.cli", "up", "--detached", *(["--servers-only"] if servers_only else [])]
+    running = state.load(home)
+    supervisor = (
+        None
+        if running.supervisor_is_alive
+        else child.start("supervisor", command, log_path=log_path, outlives_parent=True, environment=os.environ)
+    )
+    with StepDisplay(console) as display:
+        while True:
+            current = state.load(home)
+            ours = supervisor is None or (current.supervisor is not None and current.supervisor.pid == supervisor.pid)
+            if ours:
+                display.show(current)
+            if ours and current.ready:
+                break
+            gone = supervisor.exit_code is not None if supervisor is not None else not current.supervisor_is_alive
+            if gone:
+                raise ServerFailedError(f"it could not be started; {log_path} ends so:\n{tail(log_path)}")
+            time.sleep(POLL_S)
+    print_what_to_try(console, home, current)
+    console.print("`guilder status` shows how it does, `guilder down` ends it.")
+
+
+def print_what_to_try(console: Console, home: Path, current: InstallationState) -> None:
+    """Addresses, and commands that work as they are printed."""
+    console.print(
+        f"\n  PostgreSQL     {current.postgres_dsn}\n  Kafka          {current.kafka_bootstrap}", soft_wrap=True
+    )
+    if current.api is None:
+        return
+    console.print(
+        f"  PSP simulator  {current.psp_simulator}\n  API            {current.api}  (reference: {current.api}/docs)"
+    )
+    demo = load_demo(home)
+    if demo is None:
+        return
+    authorization = f"-H 'Authorization: Bearer {demo.api_key}'"
+    console.print("\nTry a payment, then look at it:\n", style="bold")
+    print(  # not through Rich, which would wrap what is meant to be copied
+        f"  curl -s {current.api}/v1/payment_intents {authorization} \\\n"
+        f"    -H 'Content-Type: application/json' -H \"Idempotency-Key: try-$(date +%s)\" \\\n"
+        '    -d \'{"amount": 1999, "currency": "EUR", "authorize": true, "capture_method": "automatic",'
+        ' "payment_method": {"type": "card", "token": "tok_ok"}}\'\n\n'
+        f"  curl -s {current.api}/v1/payment_intents {authorization}\n\n"
+        f"  curl -s {current.api}/v1/balances {authorization}\n"
+    )

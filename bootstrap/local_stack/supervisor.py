@@ -1,0 +1,189 @@
+"""The supervisor of one installation: brings it up in order, keeps it up, and takes it down to the last process.
+
+    servers (PostgreSQL and Kafka, together) → set-up steps (migrate, topics) → Guilder's processes → finishing steps
+
+Everything happens in the thread that calls `run`, which must be the main one: on Linux the children end with it.
+"""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import FrameType
+from typing import Final, NoReturn
+
+import msgspec
+
+from bootstrap.local_stack import installation, state
+from bootstrap.local_stack.child import Identity
+from bootstrap.local_stack.plan import Plan
+from bootstrap.local_stack.servers import ServerFailedError, tail
+from bootstrap.local_stack.state import InstallationState, RecordedProcess, Step
+from bootstrap.local_stack.supervised import Service, Supervised, describe_end
+
+TICK_S: Final = 0.1
+READY_WITHIN_S: Final = 120.0
+ENDS_ALLOWED_AT_START: Final = 3
+"""A process that ends this often before it was ever healthy fails the start: it will not mend by itself."""
+
+
+class StopRequested(BaseException):
+    """SIGINT or SIGTERM has come; not an error, and not to be caught as one."""
+
+
+@dataclass
+class StopSignals:
+    """SIGINT and SIGTERM, noted at once and acted on where that is safe.
+
+    An exception between starting a process and writing down its pid would lose the process, so the signal only
+    raises inside `raising`; elsewhere `check` does.
+    """
+
+    _noted: bool = False
+    _raises: bool = False
+
+    @contextmanager
+    def handled(self) -> Iterator[None]:
+        """Note the signals inside the context."""
+        numbers = (signal.SIGINT, signal.SIGTERM)
+        before = {number: signal.signal(number, self._note) for number in numbers}
+        try:
+            yield
+        finally:
+            for number, previous in before.items():
+                signal.signal(number, previous)
+
+    @contextmanager
+    def raising(self) -> Iterator[None]:
+        """Inside the context a signal raises StopRequested wherever the thread is."""
+        self.check()
+        self._raises = True
+        try:
+            yield
+        finally:
+            self._raises = False
+
+    def check(self) -> None:
+        """Raise StopRequested if a signal has come."""
+        if self._noted:
+            raise StopRequested
+
+    def _note(self, _number: int, _frame: FrameType | None) -> None:
+        self._noted = True
+        if self._raises:
+            self._raises = False  # once: the second Ctrl-C must not cut the taking down short
+            raise StopRequested
+
+
+@dataclass
+class Supervisor:
+    """`on_change` sees each new state as it is saved; `report` gets sentences for the operator and the log."""
+
+    plan: Plan
+    on_change: Callable[[InstallationState], None] = lambda _state: None
+    report: Callable[[str], None] = lambda _sentence: None
+    _running: list[Supervised] = field(default_factory=list)
+    _state: InstallationState = field(default_factory=InstallationState)
+    _signals: StopSignals = field(default_factory=StopSignals)
+
+    def run(self) -> None:
+        """Bring the installation up and keep it up until SIGINT or SIGTERM; then nothing of it is left.
+
+        Raises AlreadyRunningError when it has a supervisor, ServerFailedError when a part does not become healthy,
+        and whatever a step raises; nothing is left then either.
+        """
+        with installation.sole_supervisor(self.plan.home), self._signals.handled():
+            try:
+                self._begin()
+                self._bring_up()
+                self._save(ready=True)
+                while True:
+                    self._tick()
+            except StopRequested:
+                self.report("stopping")
+            finally:
+                self._take_down()
+
+    def _begin(self) -> None:
+        me = Identity.of(os.getpid())
+        assert me is not None
+        for name in installation.end_left_overs(self.plan.home):
+            self.report(f"ended {name}, left over from an earlier run")
+        supervisor = RecordedProcess(name="supervisor", pid=me.pid, started_s=me.started_s)
+        recorded = state.load(self.plan.home)
+        self._state = InstallationState(supervisor=supervisor, ports=recorded.ports)
+        self._save()
+
+    def _bring_up(self) -> None:
+        with self._step("servers"):
+            with self._signals.raising():
+                addresses = self.plan.prepare_servers(self._state.ports)
+            self._save(
+                ports=self.plan.ports, postgres_dsn=addresses.postgres_dsn, kafka_bootstrap=addresses.kafka_bootstrap
+            )
+            self._start_and_wait(self.plan.servers())
+        for step in self.plan.set_up_steps():
+            with self._step(step.name), self._signals.raising():
+                step.run()
+        with self._step("processes"):
+            self._start_and_wait(self.plan.processes())
+        self._save(api=self.plan.api_url, psp_simulator=self.plan.psp_simulator_url)
+        for step in self.plan.finishing_steps():
+            with self._step(step.name), self._signals.raising():
+                step.run()
+
+    @contextmanager
+    def _step(self, name: str) -> Iterator[None]:
+        began = time.monotonic()
+        self._save(steps=[*self._state.steps, Step(name=name)])
+        yield
+        done = Step(name=name, took_s=round(time.monotonic() - began, 2))
+        self._save(steps=[*self._state.steps[:-1], done])
+
+    def _start_and_wait(self, services: Sequence[Service]) -> None:
+        started = [Supervised(service=service, report=self.report) for service in services]
+        self._running += started
+        deadline = time.monotonic() + READY_WITHIN_S
+        while not all(supervised.healthy for supervised in started):
+            self._tick()
+            for supervised in started:
+                if supervised.failures >= ENDS_ALLOWED_AT_START or time.monotonic() > deadline:
+                    self._give_up(supervised)
+
+    def _give_up(self, supervised: Supervised) -> NoReturn:
+        service = supervised.service
+        code = supervised.last_exit_code
+        what = "did not become healthy" if code is None else describe_end(code)
+        raise ServerFailedError(f"{service.name} {what}; its log ends so:\n{tail(service.log_path)}")
+
+    def _tick(self) -> None:
+        now = time.monotonic()
+        # Not a list in `any`: each has to have its turn.
+        if sum(supervised.tick(now) for supervised in self._running):
+            self._save()
+        self._signals.check()
+        time.sleep(TICK_S)
+
+    def _save(self, **changes: object) -> None:
+        processes = [
+            RecordedProcess.of(supervised.child, supervised.service.health_url)
+            for supervised in self._running
+            if supervised.child is not None
+        ]
+        self._state = msgspec.structs.replace(self._state, processes=processes, **changes)
+        state.save(self.plan.home, self._state)
+        self.on_change(self._state)
+
+    def _take_down(self) -> None:
+        """Guilder's processes first, all at once, then the servers they need; then forget them."""
+        servers = {service.name for service in self.plan.servers()}
+        for wanted in (False, True):
+            group = [supervised for supervised in self._running if (supervised.service.name in servers) is wanted]
+            children = [(s.child, s.service.stop_within_s) for s in group if s.child is not None]
+            for child, _ in children:
+                child.ask_to_stop()
+            for child, timeout_s in children:
+                child.stop(timeout_s=timeout_s)
+        installation.forget_processes(self.plan.home)
