@@ -34,14 +34,10 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
 class Fields:
     """Takes fields out of a JSON object one by one and gathers what is wrong with them."""
 
-    def __init__(self, body: object, pointer: str = "", errors: list[FieldError] | None = None) -> None:
+    def __init__(self, body: dict[str, Any], pointer: str = "", errors: list[FieldError] | None = None) -> None:
         self.errors: list[FieldError] = [] if errors is None else errors
         self._pointer = pointer
-        self._rest: dict[str, Any] = {}
-        if isinstance(body, dict):
-            self._rest = dict(body)
-        else:
-            self.errors.append(FieldError(pointer, "wrong_type", "an object is wanted"))
+        self._rest = dict(body)
 
     def wrong(self, name: str, code: str, detail: str) -> None:
         self.errors.append(FieldError(f"{self._pointer}/{name}", code, detail))
@@ -100,9 +96,14 @@ class Fields:
             self.wrong(name, "unknown_scenario", str(error))
             return Script()
 
-    def inner(self, name: str) -> "Fields":
+    def inner(self, name: str) -> "Fields | None":
+        """The fields of an object within; None when it is missing or none, which is then the one error."""
         value = self.take(name)
-        return Fields({} if value is None else value, f"{self._pointer}/{name}", self.errors)
+        if isinstance(value, dict):
+            return Fields(value, f"{self._pointer}/{name}", self.errors)
+        if value is not None:
+            self.wrong(name, "wrong_type", "an object is wanted")
+        return None
 
     def nothing_else(self) -> None:
         for name in self._rest:
@@ -116,9 +117,16 @@ class Fields:
             raise ProblemError(400, "validation_failed", f"{first.pointer}: {first.detail}", errors=self.errors)
 
 
+def _fields(body: object) -> Fields:
+    if not isinstance(body, dict):
+        error = FieldError("", "wrong_type", "an object is wanted")
+        raise ProblemError(400, "validation_failed", error.detail, errors=[error])
+    return Fields(body)
+
+
 def payment_order(body: object) -> Order:
     """Read the body of `POST /v1/payments`."""
-    fields = Fields(body)
+    fields = _fields(body)
     reference = fields.text("reference", _REFERENCE)
     amount = fields.amount()
     currency = fields.take("currency")
@@ -126,7 +134,8 @@ def payment_order(body: object) -> Order:
         fields.wrong("currency", "bad_currency", "an ISO 4217 code in capitals is wanted")
     sale = fields.flag("capture")
     fields.text("return_url", wanted=False)
-    script = _payment_method(fields.inner("payment_method"))
+    method = fields.inner("payment_method")
+    script = Script() if method is None else _payment_method(method)
     fields.end()
     return Order(
         kind="payment",
@@ -160,7 +169,7 @@ def _payment_method(method: Fields) -> Script:
 
 def capture_order(payment_id: str, body: object) -> Order:
     """Read the body of `POST /v1/payments/{id}/captures`."""
-    fields = Fields(body)
+    fields = _fields(body)
     reference = fields.text("reference", _REFERENCE)
     amount = fields.amount()
     final = fields.flag("final")
@@ -170,7 +179,7 @@ def capture_order(payment_id: str, body: object) -> Order:
 
 def refund_order(payment_id: str, body: object) -> Order:
     """Read the body of `POST /v1/payments/{id}/refunds`."""
-    fields = Fields(body)
+    fields = _fields(body)
     reference = fields.text("reference", _REFERENCE)
     amount = fields.amount()
     fields.end()
@@ -184,7 +193,7 @@ def void_order(payment_id: str, body: object) -> Order:
 
 def reference_alone(body: object) -> str:
     """Read a body that holds nothing but `reference`, as reversals, voids and actions do."""
-    fields = Fields(body)
+    fields = _fields(body)
     reference = fields.text("reference", _REFERENCE)
     fields.end()
     return reference

@@ -14,7 +14,6 @@ from bootstrap.psp_simulator.problems import ProblemError, internal_error, rate_
 from bootstrap.psp_simulator.replies import Delay, Delivery, Reply, identifier, of_operation, of_problem, view
 from bootstrap.psp_simulator.scenarios import SCENARIOS, Answer, Behaviour, Script
 
-
 # What a moment does to its operation: the book, the operation, the moment, and the time its log line gets.
 Change = Callable[[Book, Operation, int, int], None]
 
