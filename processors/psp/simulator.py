@@ -1,0 +1,172 @@
+"""The adapter of the PSP simulator: its endpoints over HTTP/1.1 keep-alive, one client, bounded in time."""
+
+import asyncio
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final
+from urllib.parse import quote
+
+import httpx
+import msgspec
+
+from processors.psp.provider import (
+    AuthorizeOrder,
+    CaptureOrder,
+    Inquiry,
+    InquiryReply,
+    NotProcessed,
+    OrderReply,
+    RefundOrder,
+    ReversalOrder,
+    ReversalReply,
+    Unknown,
+    VoidOrder,
+)
+from processors.psp.simulator_wire import Approval, Expected, Kind, read_inquiry, read_order, read_reversal
+from schemas.events.payment_intent import PaymentMethod
+
+_KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
+    {"authorize": "payment", "capture": "capture", "refund": "refund", "void": "void"}
+)
+
+_APPROVALS: Final[Mapping[Kind, Approval]] = MappingProxyType(
+    {"payment": "authorized", "capture": "captured", "refund": "refunded", "void": "voided"}
+)
+
+
+class SimulatorOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the simulator is and how long it may take: `deadline_s` seconds for a whole call, `connect_s` to connect."""
+
+    url: str
+    key: str
+    connect_s: float = 2.0
+    deadline_s: float = 10.0
+    connections: int = 64
+
+
+class _Reply(msgspec.Struct, frozen=True):
+    status: int
+    body: bytes
+    retry_after: str | None
+
+
+class SimulatorPsp:
+    """`PaymentServiceProvider` over the simulator's wire."""
+
+    def __init__(self, options: SimulatorOptions) -> None:
+        self._deadline_s = options.deadline_s
+        self._client = httpx.AsyncClient(
+            base_url=options.url,
+            headers={"Authorization": f"Bearer {options.key}"},
+            timeout=httpx.Timeout(options.deadline_s, connect=options.connect_s, pool=options.deadline_s),
+            limits=httpx.Limits(
+                max_connections=options.connections, max_keepalive_connections=options.connections, keepalive_expiry=30
+            ),
+            trust_env=False,
+        )
+
+    async def authorize(self, order: AuthorizeOrder) -> OrderReply:
+        method = _method(order.payment_method)
+        if method is None:
+            return NotProcessed(psp_code="payment_method_incomplete", http_status=None, retryable=False)
+        body = {
+            "reference": order.reference,
+            "amount": order.amount,
+            "currency": order.currency,
+            "capture": order.sale,
+            "return_url": order.return_url,
+            "payment_method": method,
+        }
+        return await self._order("/v1/payments", body, order, _expected("payment", order, sale=order.sale))
+
+    async def capture(self, order: CaptureOrder) -> OrderReply:
+        body = {"reference": order.reference, "amount": order.amount, "final": order.final}
+        path = f"/v1/payments/{quote(order.payment, safe='')}/captures"
+        return await self._order(path, body, order, _expected("capture", order, payment=order.payment))
+
+    async def refund(self, order: RefundOrder) -> OrderReply:
+        body = {"reference": order.reference, "amount": order.amount}
+        path = f"/v1/payments/{quote(order.payment, safe='')}/refunds"
+        return await self._order(path, body, order, _expected("refund", order, payment=order.payment))
+
+    async def void(self, order: VoidOrder) -> OrderReply:
+        path = f"/v1/payments/{quote(order.payment, safe='')}/voids"
+        body = {"reference": order.reference}
+        return await self._order(path, body, order, _expected("void", order, payment=order.payment))
+
+    async def inquire(self, inquiry: Inquiry) -> InquiryReply:
+        expected = _expected(_KINDS[inquiry.operation], inquiry, sale=inquiry.sale)
+        reply = await self._call("GET", "/v1/operations", params={"reference": inquiry.reference})
+        if not isinstance(reply, _Reply):
+            return reply
+        return read_inquiry(expected, reply.status, reply.body, reply.retry_after)
+
+    async def reverse(self, order: ReversalOrder) -> ReversalReply:
+        expected = Expected(kind="payment", approved_as="voided", reference=order.reference, amount=0, currency="")
+        headers = {"Idempotency-Key": order.idempotency_key}
+        reply = await self._call("POST", "/v1/reversals", json={"reference": order.reference}, headers=headers)
+        if not isinstance(reply, _Reply):
+            return reply
+        return read_reversal(expected, reply.status, reply.body, reply.retry_after)
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+    async def _order(
+        self,
+        path: str,
+        body: Mapping[str, object],
+        order: AuthorizeOrder | CaptureOrder | RefundOrder | VoidOrder,
+        expected: Expected,
+    ) -> OrderReply:
+        reply = await self._call("POST", path, json=body, headers={"Idempotency-Key": order.idempotency_key})
+        if not isinstance(reply, _Reply):
+            return reply
+        return read_order(expected, reply.status, reply.body, reply.retry_after)
+
+    async def _call(self, method: str, path: str, **request: Any) -> _Reply | NotProcessed | Unknown:
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                response = await self._client.request(method, path, **request)
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout):
+            # No connection, so not one byte of it can have arrived.
+            return NotProcessed(psp_code="unreachable", http_status=None, retryable=True)
+        except (httpx.TimeoutException, TimeoutError):
+            return Unknown(cause="timeout")
+        except httpx.DecodingError:
+            return Unknown(cause="malformed")
+        except httpx.TransportError:
+            return Unknown(cause="reset")
+        return _Reply(response.status_code, response.content, response.headers.get("Retry-After"))
+
+
+def _expected(
+    kind: Kind,
+    order: AuthorizeOrder | CaptureOrder | RefundOrder | VoidOrder | Inquiry,
+    *,
+    sale: bool = False,
+    payment: str | None = None,
+) -> Expected:
+    return Expected(
+        kind=kind,
+        approved_as="captured" if sale else _APPROVALS[kind],
+        reference=order.reference,
+        amount=order.amount,
+        currency=order.currency,
+        payment=payment,
+    )
+
+
+def _method(method: PaymentMethod) -> Mapping[str, str] | None:
+    """The method as the simulator spells it; null when the log does not hold what it needs."""
+    match method.type, method.token_ref, method.brand:
+        case "card", str(token), _:
+            return {"type": "card", "token": token}
+        case "wallet", str(token), str(provider):
+            return {"type": "wallet", "provider": provider, "token": token}
+        case "upi", str(token), _:
+            return {"type": "upi", "payer_vpa": token}
+        case "netbanking", _, str(bank):
+            return {"type": "netbanking", "bank_code": bank}
+        case _:
+            return None
