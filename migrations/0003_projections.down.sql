@@ -16,7 +16,6 @@ DROP FUNCTION refuse_unbalanced_entries();
 DROP FUNCTION refuse_projection_change();
 DROP FUNCTION position_at(integer, bigint);
 DROP FUNCTION lock_checkpoints(integer, text[]);
-REVOKE SELECT ON events, heads FROM guilder_projections;
 DROP TABLE halted_shards;
 DROP TABLE live;
 DROP TABLE checkpoints;

@@ -3,6 +3,8 @@
 -- A generation is a schema of its own (ledger_1, payments_1), so that one can be rebuilt beside another and readers
 -- switched over by changing one row. All times are Unix milliseconds, all amounts minor units.
 
+SET LOCAL ROLE guilder_owner;
+
 CREATE TABLE checkpoints (
     projection text NOT NULL,
     generation integer NOT NULL CHECK (generation > 0),
@@ -33,13 +35,9 @@ COMMENT ON TABLE halted_shards IS
 COMMENT ON COLUMN halted_shards.position IS 'The position that could not be applied.';
 COMMENT ON COLUMN halted_shards.since IS 'When the shard was halted, Unix milliseconds.';
 
-ALTER TABLE checkpoints OWNER TO guilder_owner;
-ALTER TABLE live OWNER TO guilder_owner;
-ALTER TABLE halted_shards OWNER TO guilder_owner;
 GRANT SELECT, INSERT, UPDATE, DELETE ON checkpoints, live, halted_shards TO guilder_projections;
 GRANT SELECT, INSERT, UPDATE, DELETE ON checkpoints, halted_shards TO guilder_app;
 GRANT SELECT ON live TO guilder_app;
-GRANT SELECT ON events, heads TO guilder_projections;
 
 -- Switching a projection's generation excludes every transaction that applies events to it, by an advisory lock and
 -- not by a row lock, which would write the row of `live` at each batch of each shard.
@@ -102,12 +100,12 @@ CREATE FUNCTION refuse_unbalanced_entries()
 RETURNS trigger
 LANGUAGE plpgsql AS $function$
 DECLARE
-    found record;
+    wrong record;
 BEGIN
-    SELECT f.shard, f.position, f.transaction_line, sum(f.amount) AS off INTO found
+    SELECT f.shard, f.position, f.transaction_line, sum(f.amount) AS off INTO wrong
     FROM fresh f GROUP BY f.shard, f.position, f.transaction_line HAVING sum(f.amount) <> 0 LIMIT 1;
     IF FOUND THEN
-        RAISE EXCEPTION 'transaction %:%:% is off by %', found.shard, found.position, found.transaction_line, found.off
+        RAISE EXCEPTION 'transaction %:%:% is off by %', wrong.shard, wrong.position, wrong.transaction_line, wrong.off
             USING ERRCODE = 'check_violation';
     END IF;
     RETURN NULL;
@@ -256,6 +254,8 @@ END
 $function$;
 COMMENT ON FUNCTION create_payments_generation IS
     'Make the empty tables of one generation of the payments view, owned by the caller.';
+
+RESET ROLE;
 
 -- Generations are made and dropped by the projections' own role.
 DO $do$
