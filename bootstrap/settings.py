@@ -64,6 +64,14 @@ class PspSimulatorSettings(BaseModel):
     key: str | None = None
 
 
+class TelemetrySettings(BaseModel):
+    """`sampled` is the share of requests that leave a trace, 0 … 1; the traces lie beside the logs."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    sampled: Annotated[float, Field(ge=0, le=1)] = 0.0
+
+
 class Settings(BaseSettings):
     """All settings of one process.
 
@@ -92,3 +100,4 @@ class Settings(BaseSettings):
     ops: OpsSettings = OpsSettings()
     operator: OperatorSettings = OperatorSettings()
     psp_simulator: PspSimulatorSettings = PspSimulatorSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()

@@ -118,6 +118,9 @@ class KafkaServer:
             "share.coordinator.state.topic.replication.factor": "1",
             "share.coordinator.state.topic.min.isr": "1",
             "unclean.leader.election.enable": "false",
+            # A broker that was killed is let in again once its old session has run out.
+            "broker.session.timeout.ms": "4000",
+            "broker.heartbeat.interval.ms": "500",
             # A lone consumer need not wait for others to join its group.
             "group.initial.rebalance.delay.ms": "0",
             "num.network.threads": "2",

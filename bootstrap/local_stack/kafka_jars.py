@@ -81,20 +81,25 @@ def fetch_jars(
         return list(pool.map(fetch, jars))
 
 
-def fetch_jar(repository: Path, jar: LockedJar) -> Path:
-    """Return the verified jar's path. A jar gets its final name only once it has been verified."""
+def download_jar(jar: LockedJar, folder: Path) -> Path:
+    """Download a jar from Maven Central into `folder`. Raises JarError."""
+    from jgo.maven import MavenContext
+
+    context = MavenContext(repo_cache=folder, timeout=FETCH_TIMEOUT_S)
+    try:
+        return Path(context.create_dependency(jar.coordinate).artifact.resolve())
+    except Exception as error:  # jgo lets whatever its HTTP client raises through
+        raise JarError(f"could not fetch {jar.coordinate}: {error}") from error
+
+
+def fetch_jar(repository: Path, jar: LockedJar, download: Callable[[LockedJar, Path], Path] = download_jar) -> Path:
+    """Return the verified jar's path. A jar gets its final name only once it has been verified; raises JarError."""
     path = repository / jar.repository_path
     if path.exists():
         return path
-    from jgo.maven import MavenContext
-
     repository.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=repository, prefix=".fetch-") as pending:
-        context = MavenContext(repo_cache=Path(pending), timeout=FETCH_TIMEOUT_S)
-        try:
-            fetched = context.create_dependency(jar.coordinate).artifact.resolve()
-        except Exception as error:  # jgo lets whatever its HTTP client raises through
-            raise JarError(f"could not fetch {jar.coordinate}: {error}") from error
+        fetched = download(jar, Path(pending))
         found = hashlib.sha256(fetched.read_bytes()).hexdigest()
         if found != jar.sha256:
             raise JarError(f"{jar.coordinate} has SHA-256 {found}, but {jar.sha256} was locked")
