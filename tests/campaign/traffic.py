@@ -1,0 +1,150 @@
+"""Merchants under load who write down everything they asked and everything they were told.
+
+A customer creates a payment, authorizes it with it, captures and refunds. What is not answered (the connection broke, the
+server failed, time ran out) is written down as such and asked again under the same key when the storm is over.
+"""
+
+import asyncio
+import random
+from typing import Any, Self
+
+import httpx
+import msgspec
+
+TOKENS = (
+    *("tok_ok",) * 14,
+    "tok_decline",
+    "tok_reset_after",
+    "tok_http500_after",
+    "tok_http500_before",
+    "tok_malformed",
+    "tok_wrong_amount",
+    "tok_pending_ok",
+    "tok_ok+capture=reset_after",
+    "tok_ok+capture=http500_before",
+    "tok_ok+refund=reset_after",
+)
+ANSWER_WITHIN_S = 12.0
+
+
+class Customer(msgspec.Struct, frozen=True):
+    """The merchant whose key is used."""
+
+    merchant_id: str
+    api_key: str
+
+
+class Sent(msgspec.Struct, kw_only=True):
+    """One POST and what came of it: `status` is null while nobody has answered."""
+
+    merchant_id: str
+    api_key: str
+    key: str
+    path: str
+    body: dict[str, Any]
+    status: int | None = None
+    answer: dict[str, Any] | None = None
+    asked: int = 0
+
+    @property
+    def acknowledged(self) -> bool:
+        return self.status is not None and 200 <= self.status < 300
+
+    @property
+    def unanswered(self) -> bool:
+        return self.status is None or self.status >= 500
+
+
+class Traffic:
+    """Load from `customers` until told to stop; the same seed plans the same purchases."""
+
+    def __init__(self, api: str, customers: list[Customer], seed: int) -> None:
+        self._customers = customers
+        self._dice = random.Random(seed)
+        self._seed = seed
+        self._client = httpx.AsyncClient(base_url=api, timeout=ANSWER_WITHIN_S, trust_env=False)
+        self._stopping = asyncio.Event()
+        self.sent: list[Sent] = []
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._client.aclose()
+
+    def stop(self) -> None:
+        self._stopping.set()
+
+    async def ask(self, sent: Sent) -> Sent:
+        """Send a request (again) and write down what came back."""
+        sent.asked += 1
+        try:
+            answer = await self._client.post(
+                sent.path,
+                json=sent.body,
+                headers={
+                    "Authorization": f"Bearer {sent.api_key}",
+                    "Idempotency-Key": sent.key,
+                    "Prefer": "wait=3",
+                },
+            )
+            sent.status, sent.answer = answer.status_code, answer.json()
+        except (httpx.TransportError, ValueError):
+            sent.status, sent.answer = None, None
+        return sent
+
+    async def _post(self, customer: Customer, key: str, path: str, body: dict[str, Any]) -> Sent:
+        sent = Sent(merchant_id=customer.merchant_id, api_key=customer.api_key, key=key, path=path, body=body)
+        self.sent.append(sent)
+        return await self.ask(sent)
+
+    async def _buy(self, customer: Customer, name: str) -> None:
+        dice = self._dice
+        amount = dice.randint(100, 50_000)
+        body = {
+            "amount": amount,
+            "currency": dice.choice(("EUR", "USD", "JPY")),
+            "capture_method": dice.choice(("automatic", "manual", "manual")),
+            "reference": name,
+            "authorize": True,
+            "payment_method": {"type": "card", "token": dice.choice(TOKENS)},
+        }
+        created = await self._post(customer, f"{name}-create", "/v1/payment_intents", body)
+        if not created.acknowledged or created.answer is None:
+            return
+        path = f"/v1/payment_intents/{created.answer['id']}"
+        if created.answer["status"] == "authorized":
+            part = amount if dice.random() < 0.6 else amount // 2
+            await self._post(customer, f"{name}-capture", f"{path}/capture", {"amount": part, "final": True})
+        if dice.random() < 0.3:
+            await self._post(customer, f"{name}-refund", f"{path}/refund", {"amount": max(1, amount // 4)})
+
+    async def _shopping(self, number: int, pause_s: float) -> None:
+        bought = 0
+        while not self._stopping.is_set():
+            bought += 1
+            customer = self._dice.choice(self._customers)
+            await self._buy(customer, f"s{self._seed}-c{number}-{bought}")
+            # While the API is down every answer is an immediate refusal: do not turn that into a busy loop.
+            await asyncio.sleep(pause_s)
+
+    async def run(self, shoppers: int, pause_s: float = 0.02) -> None:
+        """Buy with `shoppers` at a time until `stop`."""
+        async with asyncio.TaskGroup() as group:
+            for number in range(shoppers):
+                group.create_task(self._shopping(number, pause_s))
+
+    async def ask_again(self, *, at_once: int = 16) -> None:
+        """Send everything that was not answered again, under its own key, until it is."""
+        gate = asyncio.Semaphore(at_once)
+
+        async def again(sent: Sent) -> None:
+            async with gate:
+                for _ in range(20):
+                    if not (await self.ask(sent)).unanswered:
+                        return
+                    await asyncio.sleep(0.5)
+
+        async with asyncio.TaskGroup() as group:
+            for sent in [sent for sent in self.sent if sent.unanswered]:
+                group.create_task(again(sent))
