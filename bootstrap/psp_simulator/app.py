@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bootstrap.psp_simulator.clock import machine_clock
 from bootstrap.psp_simulator.controls_api import ControlsApi
+from bootstrap.psp_simulator.delivery import CutWhenCancelled
 from bootstrap.psp_simulator.payments_api import BearerKey, PaymentsApi
 from bootstrap.psp_simulator.problems import PROBLEM_JSON, ProblemError, internal_error
 from bootstrap.psp_simulator.simulator import Simulator
@@ -138,7 +139,7 @@ def create_app(
             Route("/health/ready", ready),
             Route("/metrics", metrics),
         ],
-        middleware=[Middleware(CountAnswers, counter=answers)],
+        middleware=[Middleware(CountAnswers, counter=answers), Middleware(CutWhenCancelled)],
         exception_handlers={ProblemError: _render, HTTPException: _render, Exception: _render},
         lifespan=lifespan,
     )

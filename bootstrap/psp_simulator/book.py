@@ -183,9 +183,9 @@ class Book:
         result: str,
         fee: int = 0,
     ) -> None:
-        """Add a line; its number is dense, since lines are never deleted but all together."""
+        """Add a line; SQLite numbers it one above the last, so numbers are dense: lines go only all together."""
         self._run(
-            "INSERT INTO log SELECT coalesce(max(seq), 0) + 1, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM log",
+            "INSERT INTO log VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (at_ms, operation, subject, reference, key, amount, currency, result, fee),
         )
 

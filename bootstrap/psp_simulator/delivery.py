@@ -10,7 +10,7 @@ from collections.abc import MutableMapping
 from typing import Any, cast
 
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from bootstrap.psp_simulator.clock import SimulatedClock
@@ -63,6 +63,21 @@ class Silence(Reset):
             for task in (held, left):
                 task.cancel()
         await super().__call__(scope, receive, send)
+
+
+class CutWhenCancelled:
+    """Resets the connection of a request that the end of the process cuts short: nothing is said that is not known."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self._app(scope, receive, send)
+        except asyncio.CancelledError:
+            if scope["type"] != "http":
+                raise
+            await Reset()(scope, receive, send)
 
 
 def respond(reply: Reply, clock: SimulatedClock) -> Response:

@@ -18,7 +18,8 @@ from bootstrap.psp_simulator.book import SCHEMA, Book
 
 T = TypeVar("T")
 MAX_BATCH = 256
-BUSY_TIMEOUT_S = 10.0
+# A predecessor that was told to end may still be cutting its sockets.
+BUSY_TIMEOUT_S = 3.0
 
 _Job = tuple[Callable[[Book], Any], Future[Any]]
 
