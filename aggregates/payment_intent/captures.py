@@ -1,0 +1,184 @@
+"""Captures: a hold, or a part of it, becomes money; and the PSP may take it back."""
+
+from typing import Final
+from uuid import UUID
+
+from aggregates.payment_intent.cases import contradiction
+from aggregates.payment_intent.commands import AdjustPspFee, RecordCaptureReversal, RecordOutcome, RequestCapture
+from aggregates.payment_intent.fees import fee_returned_on_reversal, platform_fee, psp_fee_of_capture
+from aggregates.payment_intent.funding import taken_by_reversal
+from aggregates.payment_intent.state import Capture, Operation, PaymentIntent
+from schemas.errors import (
+    AuthorizationExpiredAlready,
+    CaptureExceedsAuthorized,
+    InvalidState,
+    NotFound,
+    OperationInProgress,
+    TooManyOperations,
+)
+from schemas.events import (
+    AuthorizationExpired,
+    CaptureFailed,
+    CaptureRequested,
+    CaptureReversed,
+    Event,
+    PaymentCaptured,
+    PspFeeAdjusted,
+)
+
+MAX_CAPTURES: Final = 50
+_MS: Final = 1000
+_MAY_BE_CAPTURED: Final = ("authorized", "partially_captured", "partially_refunded")
+
+
+def request_capture(command: RequestCapture, state: PaymentIntent) -> list[Event]:
+    """Capture an amount, or with null all that is left.
+
+    A final capture releases the rest, so it has to know what the rest is: while another capture is on its way it is
+    refused, and while it is on its way itself no other capture is begun.
+
+    Raises:
+        AuthorizationExpiredAlready: the hold ran out.
+        InvalidState: nothing is authorized or left to capture.
+        OperationInProgress: a final capture or a cancellation has not ended, or a final one would overtake another.
+        TooManyOperations: it has fifty captures.
+        CaptureExceedsAuthorized: more than authorized − released − captured − captures on their way.
+    """
+    _check_capturable(state)
+    if len(state.captures) >= MAX_CAPTURES:
+        raise TooManyOperations(f"A payment intent has at most {MAX_CAPTURES} captures.")
+    available = state.capturable
+    amount = available if command.amount is None else command.amount
+    final = command.amount is None if command.final is None else command.final
+    if command.amount is None and not available:
+        raise OperationInProgress("All that is left is on its way in captures that have not ended yet.")
+    assert amount > 0, "the edge refuses amounts below 1"
+    if amount > available:
+        raise CaptureExceedsAuthorized(requested=amount, available=available)
+    if final and state.capture_pending:
+        raise OperationInProgress("A final capture waits until the other captures have ended.")
+    return [
+        CaptureRequested(operation_id=command.operation_id, capture_id=command.capture_id, amount=amount, final=final)
+    ]
+
+
+def _check_capturable(state: PaymentIntent) -> None:
+    if state.expired_at is not None:
+        raise AuthorizationExpiredAlready
+    if state.authorization is None or not state.uncaptured:
+        status = state.status
+        raise InvalidState(
+            f"A payment intent that is {status} has nothing left to capture.",
+            current=status,
+            allowed=list(_MAY_BE_CAPTURED),
+        )
+    if state.open_cancellation is not None:
+        raise OperationInProgress("A cancellation of this payment intent has not ended yet.")
+    if state.final_capture_pending:
+        raise OperationInProgress("A final capture of this payment intent has not ended yet.")
+
+
+def captured(
+    command: RecordOutcome, state: PaymentIntent, capture_id: UUID, amount: int, *, final: bool, hold: int
+) -> PaymentCaptured:
+    """The money is ours: `hold` is the uncaptured hold before it, all of which a final capture lets go."""
+    return PaymentCaptured(
+        result=command.outcome.result,
+        capture_id=capture_id,
+        amount=amount,
+        final=final,
+        hold_released=hold if final else amount,
+        platform_fee=platform_fee(state, amount),
+        fee_plan_version=state.fee_plan.version,
+        psp_fee=psp_fee_of_capture(command.outcome.fee, state.currency),
+        available_on=command.now_ms + state.settlement_delay_s * _MS,
+    )
+
+
+def capture_succeeded(command: RecordOutcome, state: PaymentIntent, capture: Capture) -> list[Event]:
+    """The PSP captured; nothing else is on its way when it was final."""
+    return [captured(command, state, capture.id, capture.amount, final=capture.final, hold=state.uncaptured)]
+
+
+def capture_failed(command: RecordOutcome, state: PaymentIntent, operation: Operation) -> list[Event]:
+    """The PSP would not capture. If the hold ran out meanwhile, what the capture had kept from expiring goes too."""
+    outcome = command.outcome
+    assert outcome.decline is not None
+    assert operation.capture_id is not None
+    failed = CaptureFailed(
+        result=outcome.result, decline=outcome.decline, capture_id=operation.capture_id, amount=operation.amount
+    )
+    if state.expired_at is None:
+        return [failed]
+    expired = AuthorizationExpired(
+        amount_released=operation.amount,
+        expires_at=state.expires_at if state.expires_at is not None else state.expired_at,
+        confirmed_by=outcome.result.resolved_by,
+    )
+    return [failed, expired]
+
+
+def _capture_of(state: PaymentIntent, capture_id: UUID) -> Capture:
+    try:
+        return state.captures[capture_id]
+    except KeyError:
+        raise NotFound("This payment intent has no such capture.") from None
+
+
+def reverse_capture(command: RecordCaptureReversal, state: PaymentIntent) -> list[Event]:
+    """The PSP took money back. The same reversal again (by the PSP's reference of it) changes nothing.
+
+    The merchant's money that pays is the capture's own lot, then the other pending lots, then what is available; the
+    platform's fee goes back in proportion, to what is available. The hold does not come back. One that exceeds what
+    is left of the capture, or concerns a capture that never succeeded, is a case for a person.
+
+    Raises:
+        NotFound: no such capture.
+        InvalidState: its outcome is not known yet; ask again when it is.
+    """
+    capture = _capture_of(state, command.capture_id)
+    if capture.status == "processing":
+        raise InvalidState("The capture has not ended yet.", current=state.status, allowed=[])
+    reference = command.result.psp_operation_reference
+    if capture.status == "reversed" or (reference is not None and reference in capture.reversals):
+        return []
+    assert command.amount > 0, "a reversal of nothing is none"
+    if capture.status == "failed" or command.amount > capture.amount - capture.reversed_amount:
+        return contradiction(
+            state,
+            attempt_id=command.result.attempt_id,
+            case_id=None,
+            exposure=command.amount,
+            reason="capture_reversal_exceeds_capture",
+        )
+    return [
+        CaptureReversed(
+            result=command.result,
+            capture_id=capture.id,
+            amount=command.amount,
+            platform_fee_returned=fee_returned_on_reversal(state, command.amount),
+            psp_fee_returned=command.psp_fee_returned,
+            taken_from=taken_by_reversal(state, capture.id, command.amount),
+            reason=command.reason,
+        )
+    ]
+
+
+def adjust_psp_fee(command: AdjustPspFee, state: PaymentIntent) -> list[Event]:
+    """The fee is now known. Told the same again, nothing happens; a fee first known to be 0 is told with delta 0.
+
+    Raises:
+        NotFound: no such capture.
+        InvalidState: the capture did not succeed, so it has no fee.
+    """
+    capture = _capture_of(state, command.capture_id)
+    if capture.psp_fee is None:
+        raise InvalidState("A capture that did not succeed has no fee.", current=state.status, allowed=[])
+    delta = command.amount - capture.psp_fee.amount
+    if not delta and capture.psp_fee.status == "known":
+        return []
+    return [
+        PspFeeAdjusted(
+            result=command.result, capture_id=capture.id, delta=delta, currency=state.currency, status="known"
+        )
+    ]
