@@ -1,0 +1,154 @@
+"""Connections to the store's database that are lost and found again."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeVar
+
+import asyncpg
+from tenacity import AsyncRetrying, retry_if_exception, stop_after_delay, wait_exponential
+
+from event_store.options import StoreOptions
+from schemas.errors import ShardUnavailable
+
+Result = TypeVar("Result")
+
+# The service's own role: it may insert and select events and nothing else, whoever logs in.
+SERVICE_ROLE = "guilder_app"
+_LOST = (
+    OSError,  # TimeoutError is one
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InternalClientError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.ReadOnlySQLTransactionError,  # a primary that was demoted
+)
+_MARGIN_S = 1.0
+
+
+def is_lost(error: BaseException) -> bool:
+    """Whether `error` says that the server cannot be reached, so that the outcome of a statement is unknown."""
+    # An argument that cannot be encoded was never sent.
+    return isinstance(error, _LOST) and not isinstance(error, ValueError)
+
+
+async def connect(options: StoreOptions, purpose: str, **settings: str) -> Any:
+    """A new connection as the service's role; `purpose` shows in pg_stat_activity."""
+    return await asyncpg.connect(
+        options.dsn,
+        timeout=options.connect_timeout_s,
+        command_timeout=options.statement_timeout_ms / 1000 + _MARGIN_S,
+        server_settings={
+            "role": SERVICE_ROLE,
+            "application_name": f"guilder {purpose}",
+            "synchronous_commit": "on",
+            "default_transaction_isolation": "read committed",
+            "statement_timeout": str(options.statement_timeout_ms),
+            "lock_timeout": str(options.lock_timeout_ms),
+            **settings,
+        },
+    )
+
+
+async def persistently(call: Callable[[], Awaitable[Result]], deadline_s: float) -> Result:
+    """`call()`, again and again while the server cannot be reached, for at most `deadline_s`.
+
+    Raises:
+        ShardUnavailable: it could not be reached in that time.
+    """
+    retrying = AsyncRetrying(
+        retry=retry_if_exception(is_lost),
+        wait=wait_exponential(multiplier=0.02, max=1.0),
+        stop=stop_after_delay(deadline_s),
+        reraise=True,
+    )
+
+    async def once() -> Result:
+        return await call()
+
+    try:
+        return await retrying(once)
+    except Exception as error:
+        if is_lost(error):
+            raise ShardUnavailable from error
+        raise
+
+
+class SteadyConnection:
+    """One connection for one user at a time, opened when it is needed and opened anew after it was lost."""
+
+    def __init__(self, options: StoreOptions, purpose: str, **settings: str) -> None:
+        self._options = options
+        self._purpose = purpose
+        self._settings = settings
+        self._connection: Any = None
+
+    async def fetch(self, query: str, *arguments: Any) -> Sequence[Any]:
+        """One attempt at a statement in autocommit. Its outcome is unknown when the error `is_lost`."""
+        connection = await self.connection()
+        try:
+            rows: Sequence[Any] = await connection.fetch(query, *arguments)
+        except BaseException as error:
+            if not isinstance(error, asyncpg.PostgresError | ValueError) or is_lost(error):
+                self.terminate()
+            raise
+        return rows
+
+    async def connection(self) -> Any:
+        """The open connection."""
+        if self._connection is None or self._connection.is_closed():
+            self._connection = None
+            self._connection = await connect(self._options, self._purpose, **self._settings)
+        return self._connection
+
+    def terminate(self) -> None:
+        """Drop the connection without a word to the server."""
+        if self._connection is not None:
+            self._connection.terminate()
+            self._connection = None
+
+    async def close(self) -> None:
+        """Say good-bye and close."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            try:
+                await connection.close(timeout=_MARGIN_S)
+            except _LOST:
+                connection.terminate()
+
+
+class ReadConnections:
+    """A few connections for reads, which may be repeated freely. The last one that was used is used again first."""
+
+    def __init__(self, options: StoreOptions) -> None:
+        self._deadline_s = options.reconnect_deadline_s
+        self._idle = [SteadyConnection(options, "reader") for _ in range(options.read_connections)]
+        self._all = tuple(self._idle)
+        self._free = asyncio.Semaphore(len(self._all))
+
+    async def fetch(self, query: str, *arguments: Any) -> Sequence[Any]:
+        """The rows of a SELECT.
+
+        Raises:
+            ShardUnavailable: the server cannot be reached or does not answer within its timeouts.
+        """
+        async with self._free:
+            connection = self._idle.pop()
+            try:
+                try:
+                    return await connection.fetch(query, *arguments)
+                except Exception as error:
+                    if not is_lost(error):
+                        raise
+                return await persistently(lambda: connection.fetch(query, *arguments), self._deadline_s)
+            except asyncpg.QueryCanceledError as error:
+                raise ShardUnavailable from error
+            finally:
+                self._idle.append(connection)
+
+    async def close(self) -> None:
+        """Close them all."""
+        for connection in self._all:
+            await connection.close()

@@ -1,0 +1,1 @@
+"""What every event store keeps to, shown on a real PostgreSQL."""
