@@ -100,7 +100,7 @@ def registry() -> tuple[RegistrySchema, ...]:
                 version=int(version),
                 sha256=bytes.fromhex(sha256),
                 definition=expanded,
-                parsed=parse_schema(expanded, _write_hint=False),
+                parsed=parse_schema(expanded),
             )
         )
     return tuple(sorted(entries, key=lambda entry: entry.id))

@@ -1,13 +1,21 @@
 """Times as the outside reads them: RFC 3339 in UTC with milliseconds; inside they are Unix milliseconds."""
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+@lru_cache(maxsize=4096)
+def _to_the_second(at_s: int) -> str:
+    # Answers of one moment share their seconds, and an object repeats them.
+    return (_EPOCH + timedelta(seconds=at_s)).isoformat(timespec="seconds").removesuffix("+00:00")
+
+
 def rfc3339(at_ms: int) -> str:
     """`2026-10-05T09:30:00.000Z` for Unix milliseconds."""
-    return (_EPOCH + timedelta(milliseconds=at_ms)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    seconds, milliseconds = divmod(at_ms, 1000)
+    return f"{_to_the_second(seconds)}.{milliseconds:03}Z"
 
 
 def rfc3339_or_null(at_ms: int | None) -> str | None:
