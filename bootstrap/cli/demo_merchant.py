@@ -1,6 +1,6 @@
 """The demo merchant of an installation: registered once, its raw key kept in `demo.json` (mode 0600) and used again."""
 
-from importlib import import_module
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
 
@@ -10,6 +10,9 @@ from bootstrap.local_stack import child
 from bootstrap.settings import Settings
 
 DEMO_FILE: Final = "demo.json"
+
+Seed = Callable[[Settings], Awaitable[tuple[str, str]]]
+"""Registers a merchant and issues it a key of test mode; returns the merchant's id and the raw key."""
 
 
 class DemoMerchant(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,12 +30,12 @@ def load_demo(home: Path) -> DemoMerchant | None:
         return None
 
 
-async def ensure_demo_merchant(settings: Settings) -> DemoMerchant:
+async def ensure_demo_merchant(settings: Settings, seed: Seed) -> DemoMerchant:
     """Return the demo merchant, registering one when there is none or when the database does not know its key."""
     known = load_demo(settings.home)
     if known is not None and await is_accepted(settings, known):
         return known
-    merchant_id, api_key = await import_module("bootstrap.demo").seed(settings)
+    merchant_id, api_key = await seed(settings)
     made = DemoMerchant(merchant_id=merchant_id, api_key=api_key)
     child.write_private(settings.home / DEMO_FILE, msgspec.json.encode(made).decode())
     return made

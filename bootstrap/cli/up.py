@@ -5,6 +5,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -81,7 +82,8 @@ def set_up_steps(settings: Settings) -> Sequence[NamedStep]:
 
 def finishing_steps(settings: Settings) -> Sequence[NamedStep]:
     """What is done once they are healthy."""
-    return [NamedStep("demo merchant", lambda: asyncio.run(ensure_demo_merchant(settings)))]
+    seed = import_module("bootstrap.demo").seed
+    return [NamedStep("demo merchant", lambda: asyncio.run(ensure_demo_merchant(settings, seed)))]
 
 
 async def migrate(settings: Settings) -> None:

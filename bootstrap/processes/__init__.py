@@ -61,6 +61,8 @@ def configure_logging(name: str, *, level: int = logging.INFO) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
+    # The server's own start and end are told by `serve`; its failures are worth a line.
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     structlog.contextvars.bind_contextvars(process=name)
 
 

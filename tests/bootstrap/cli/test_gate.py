@@ -1,0 +1,31 @@
+"""The gate: every step runs, any failure fails it, and the marks leave out what they should."""
+
+import io
+import sys
+
+import pytest
+from rich.console import Console
+
+from bootstrap.cli.gate import GateStep, gate_steps, pass_gate
+
+
+def step(name: str, exit_code: int) -> GateStep:
+    return GateStep(name, (sys.executable, "-c", f"print('{name} ran'); raise SystemExit({exit_code})"))
+
+
+@pytest.mark.parametrize(("codes", "passes"), [((0, 0), True), ((1, 0), False), ((0, 5), False)])
+def test_it_passes_only_if_every_step_does_and_runs_them_all(
+    codes: tuple[int, int], capfd: pytest.CaptureFixture[str], *, passes: bool
+) -> None:
+    summary = io.StringIO()
+    assert pass_gate([step("first", codes[0]), step("second", codes[1])], Console(file=summary)) is passes
+    assert capfd.readouterr().out == "first ran\nsecond ran\n"
+    verdicts = [line.split()[0] for line in summary.getvalue().splitlines()[-2:]]
+    assert verdicts == ["passed" if code == 0 else "failed" for code in codes]
+
+
+def test_the_whole_gate_leaves_out_campaigns_alone_and_the_short_one_what_is_slow_too() -> None:
+    assert [step.name for step in gate_steps([], slow=True)] == ["format", "lint", "types", "imports", "tests"]
+    whole, short = gate_steps(["-k", "x"], slow=True)[-1], gate_steps([], slow=False)[-1]
+    assert whole.command[1:] == ("-m", "not campaign", "-k", "x")
+    assert short.command[1:] == ("-m", "not campaign and not slow")

@@ -1,0 +1,118 @@
+"""The command line as a user meets it."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bootstrap.cli import VERBS
+from bootstrap.cli.connection import NotRunningError, connected_settings
+from bootstrap.cli.demo_merchant import DEMO_FILE
+from bootstrap.cli.version import find_version
+from bootstrap.local_stack import state
+from bootstrap.local_stack.state import InstallationState
+from bootstrap.settings import Settings
+
+REPOSITORY = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in [name for name in os.environ if name.startswith("GUILDER_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GUILDER_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))
+    return tmp_path / "home"
+
+
+def guilder(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "bootstrap.cli", *arguments]
+    return subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+
+
+def test_every_verb_explains_itself(home: Path) -> None:
+    answer = guilder("--help")
+    assert answer.returncode == 0
+    for verb in VERBS:
+        assert f" {verb} " in answer.stdout
+
+
+def test_an_unknown_verb_is_refused(home: Path) -> None:
+    assert guilder("uq").returncode == 2
+
+
+def test_status_of_nothing_has_the_same_shape_and_says_so_by_its_exit_code(home: Path) -> None:
+    answer = guilder("status", "--json")
+    assert answer.returncode == 3
+    assert json.loads(answer.stdout) == {
+        "api": None,
+        "postgres_dsn": None,
+        "kafka_bootstrap": None,
+        "psp_simulator": None,
+        "demo": None,
+        "processes": [],
+    }
+    assert "nothing runs here" in guilder("status").stdout
+
+
+def test_status_shows_the_demo_merchant(home: Path) -> None:
+    home.mkdir()
+    (home / DEMO_FILE).write_text('{"merchant_id": "mer_1", "api_key": "gk_test_1"}', encoding="utf-8")
+    demo = json.loads(guilder("status", "--json").stdout)["demo"]
+    assert demo == {"merchant_id": "mer_1", "api_key": "gk_test_1"}
+
+
+def test_down_of_nothing_is_no_failure(home: Path) -> None:
+    answer = guilder("down")
+    assert (answer.returncode, answer.stdout) == (0, "nothing was running\n")
+    assert not home.exists()
+
+
+def test_a_wrong_setting_is_named(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GUILDER_SHARDS", "none")
+    answer = guilder("status")
+    assert answer.returncode == 2
+    assert "shards" in answer.stderr
+
+
+def test_a_verb_that_needs_a_server_says_how_to_get_one(home: Path) -> None:
+    answer = guilder("migrate")
+    assert answer.returncode == 1
+    assert "guilder up" in answer.stderr
+    assert "Traceback" not in answer.stderr
+
+
+def test_logs_prints_the_last_lines_of_one_or_of_all(home: Path) -> None:
+    (home / "logs").mkdir(parents=True)
+    (home / "logs" / "relay.log").write_text("one\ntwo\nthree\n", encoding="utf-8")
+    (home / "logs" / "saga.log").write_text("four\n", encoding="utf-8")
+    assert guilder("logs", "relay", "-n", "2").stdout == "two\nthree\n"
+    assert guilder("logs", "-n", "1").stdout == "relay | three\nsaga  | four\n"
+    refused = guilder("logs", "ledger")
+    assert refused.returncode == 1
+    assert "relay, saga" in refused.stderr
+
+
+def test_version_is_the_one_that_is_built(home: Path) -> None:
+    assert guilder("version").stdout == f"guilder {find_version()}\n"
+    assert find_version().count(".") == 2
+
+
+def test_a_verb_finds_the_running_installation_but_the_environment_wins(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(NotRunningError):
+        connected_settings()
+    running = InstallationState(
+        postgres_dsn="postgresql://running", kafka_bootstrap="running:1", psp_simulator="http://s"
+    )
+    state.save(home, running)
+    found = connected_settings()
+    assert (found.postgres.dsn, found.kafka.bootstrap_servers) == ("postgresql://running", "running:1")
+    assert found.psp_simulator.url == "http://s"
+    monkeypatch.setenv("GUILDER_POSTGRES__DSN", "postgresql://named")
+    assert connected_settings(Settings()).postgres.dsn == "postgresql://named"
