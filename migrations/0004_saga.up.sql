@@ -41,6 +41,7 @@ COMMENT ON COLUMN steps.error IS 'Why the step failed last; the step is tried ag
 CREATE TABLE saga_cases (
     case_id uuid PRIMARY KEY,
     shard integer NOT NULL,
+    position bigint NOT NULL,
     stream_id uuid NOT NULL,
     attempt_id uuid NOT NULL,
     operation_id uuid,
@@ -51,8 +52,9 @@ CREATE TABLE saga_cases (
     opened_at bigint NOT NULL,
     closed_at bigint
 );
-CREATE INDEX saga_cases_open ON saga_cases (attempt_id) WHERE closed_at IS NULL;
+CREATE INDEX saga_cases_open ON saga_cases (stream_id) WHERE closed_at IS NULL;
 COMMENT ON TABLE saga_cases IS 'Questions for a person, as the log has them; closed once the PSP''s answer stands in the log.';
+COMMENT ON COLUMN saga_cases.position IS 'Where the log opened it.';
 COMMENT ON COLUMN saga_cases.exposure IS 'Minor units at stake.';
 
 ALTER TABLE steps OWNER TO guilder_owner;

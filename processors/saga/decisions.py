@@ -9,7 +9,6 @@ from schemas.events import (
     CancellationRequested,
     CaptureRequested,
     LateSuccessReceived,
-    ManualCaseOpened,
     PaymentAuthorized,
     PaymentCaptured,
     RefundRequested,
@@ -32,7 +31,6 @@ SCHEDULING_TYPES: Final = frozenset(
         PaymentCaptured,
     )
 )
-CASE_OPENING_TYPE: Final = ManualCaseOpened.__name__
 
 
 def attempt_id_of(shard: int, operation_id: UUID, attempt_no: int) -> UUID:
@@ -69,12 +67,6 @@ def steps_for(recorded: RecordedEvent, *, delay_scale: float) -> tuple[NewStep, 
 def scaled(start_ms: int, end_ms: int, delay_scale: float) -> int:
     """The time (Unix ms) at which something due at `end_ms` is due when every delay is `delay_scale` as long."""
     return start_ms + round(max(end_ms - start_ms, 0) * delay_scale)
-
-
-def resolved_attempt(recorded: RecordedEvent) -> UUID | None:
-    """The attempt whose definitive answer `recorded` is; null for an event that is no answer of a PSP."""
-    result = getattr(recorded.event, "result", None)
-    return None if result is None else result.attempt_id
 
 
 def _first(

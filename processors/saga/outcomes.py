@@ -1,0 +1,71 @@
+"""A verdict as the aggregate takes it: a PSP's answer in our minor units, and the key under which it is told once. Pure."""
+
+from typing import Final
+from uuid import UUID
+
+from aggregates.payment_intent.commands import PspOutcome
+from aggregates.payment_intent.state import Attempt
+from processors.psp.amounts import from_psp
+from processors.psp.provider import Answer
+from processors.saga.ladder import Approved, Negative
+from schemas.events.psp import PspFee, PspResult
+from schemas.framing import command_key, digest
+
+_DIGEST: Final = "guilder/psp_outcome/v1"
+
+
+def outcome_of(attempt: Attempt, verdict: Approved | Negative, *, currency: str, tries: int) -> PspOutcome:
+    """The outcome of an attempt. Its amount is the attempt's: an answer about another amount was never believed.
+
+    Raises:
+        AmountNotRepresentable: the PSP named a fee that our units cannot say.
+    """
+    answer = verdict.answer
+    result = PspResult(
+        operation_id=attempt.operation_id,
+        attempt_id=attempt.id,
+        psp=attempt.psp,
+        psp_account=attempt.psp_account,
+        psp_reference=answer.psp_reference if isinstance(answer, Answer) else None,
+        psp_operation_reference=None if answer is None else answer.psp_operation_reference,
+        network_reference=answer.network_reference if isinstance(answer, Answer) else None,
+        psp_processed_at=None if answer is None else answer.processed_at,
+        resolved_by=verdict.resolved_by,
+        tries=tries,
+        raw_sha256=None if answer is None else answer.raw_sha256,
+    )
+    if isinstance(verdict, Negative):
+        return PspOutcome(result=result, approved=False, amount=attempt.amount, fee=None, decline=verdict.decline)
+    yes = verdict.answer
+    return PspOutcome(
+        result=result,
+        approved=True,
+        amount=attempt.amount,
+        fee=_fee(attempt, yes, currency),
+        decline=None,
+        expires_at=yes.expires_at,
+        approval_code=yes.approval_code,
+        card=yes.card,
+    )
+
+
+def outcome_key(attempt_id: UUID, outcome: PspOutcome) -> UUID:
+    """The command key of an outcome: the same answer is told once, by whichever call or inquiry it came."""
+    result = outcome.result
+    answer = digest(
+        _DIGEST,
+        int(outcome.approved),
+        result.psp,
+        result.psp_operation_reference,
+        outcome.amount,
+        None if outcome.decline is None else outcome.decline.code,
+    )
+    return command_key(attempt_id, "outcome", answer)
+
+
+def _fee(attempt: Attempt, answer: Answer, currency: str) -> PspFee | None:
+    if attempt.operation == "reversal":
+        return None
+    if answer.fee is None:
+        return PspFee(amount=0, currency=currency, status="unknown")
+    return PspFee(amount=from_psp(attempt.psp, answer.fee, currency), currency=currency, status="known")
