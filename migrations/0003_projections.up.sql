@@ -225,17 +225,16 @@ CREATE TABLE {schema}.payment_intents (
     created_position bigint NOT NULL,
     position bigint NOT NULL,
     version bigint NOT NULL,
-    resource bytea NOT NULL,
     state bytea NOT NULL,
     PRIMARY KEY (shard, stream_id)
 ) WITH (fillfactor = 70);
 CREATE INDEX ON {schema}.payment_intents (shard, merchant_id, livemode, created_position);
 CREATE INDEX ON {schema}.payment_intents (shard, merchant_id, reference, created_position) WHERE reference IS NOT NULL;
-COMMENT ON TABLE {schema}.payment_intents IS 'Each payment intent as its own aggregate folds and renders it.';
+COMMENT ON TABLE {schema}.payment_intents IS 'Each payment intent as its own aggregate folds it; the columns are what lists filter by.';
 COMMENT ON COLUMN {schema}.payment_intents.created_position IS 'Where its first event stands: what lists are ordered by.';
 COMMENT ON COLUMN {schema}.payment_intents.position IS 'Where its last event stands.';
-COMMENT ON COLUMN {schema}.payment_intents.resource IS 'The public object, JSON in UTF-8.';
-COMMENT ON COLUMN {schema}.payment_intents.state IS 'The folded state (MessagePack), from which the next event is folded.';
+COMMENT ON COLUMN {schema}.payment_intents.state IS 
+    'The folded state (MessagePack): what the next event is folded onto, and the public object rendered from.';
 
 CREATE TABLE {schema}.refunds (
     shard integer NOT NULL,
@@ -250,6 +249,11 @@ CREATE TRIGGER insert_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {schema}.refun
 $ddl$;
 BEGIN
     EXECUTE replace(ddl, '{schema}', format('%I', 'payments_' || p_generation));
+    BEGIN
+        EXECUTE format('ALTER TABLE %I.payment_intents ALTER COLUMN state SET COMPRESSION lz4', 'payments_' || p_generation);
+    EXCEPTION WHEN feature_not_supported THEN
+        NULL; -- this server was built without lz4: its default compresses too, only slower
+    END;
 END
 $function$;
 COMMENT ON FUNCTION create_payments_generation IS

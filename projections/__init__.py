@@ -8,8 +8,9 @@ Start reading with `ledger/postings.py`.
 from typing import Final
 
 from projections.ledger import Ledger
+from projections.payments import Payments
 from projections.projection import Projection
 
-PROJECTIONS: Final[tuple[Projection, ...]] = (Ledger(),)
+PROJECTIONS: Final[tuple[Projection, ...]] = (Ledger(), Payments())
 
 __all__ = ["PROJECTIONS", "Projection"]

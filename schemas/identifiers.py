@@ -35,6 +35,7 @@ class Prefix(StrEnum):
     OPERATION = "op"
     API_KEY = "key"
     CASE = "case"
+    LEDGER_ACCOUNT = "acc"
 
 
 class MalformedId(ValueError):
