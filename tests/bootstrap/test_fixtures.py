@@ -76,3 +76,11 @@ async def test_a_topic_holds_what_was_sent_and_goes_with_its_prefix(kafka_bootst
     await delete_topics(kafka_bootstrap, topic_prefix)
     assert not [name for name in await admin.list_topics() if name.startswith(topic_prefix)]
     await admin.close()
+
+
+async def test_a_migrated_database_has_its_four_shards(database: str) -> None:
+    connection: Any = await asyncpg.connect(database)
+    try:
+        assert await connection.fetchval("SELECT count(*) FROM heads") == 4
+    finally:
+        await connection.close()
