@@ -1,21 +1,65 @@
 """The payment saga as one process: the log is consumed into steps, workers take them, PSPs are asked."""
 
+import asyncio
+import contextlib
 from collections.abc import Mapping
+from typing import Final
 
 import asyncpg
 import msgspec
 
-from event_store import EventStore
+from event_store import EventStore, StoreOptions
+from processors.log_consumer import HaltedShards, LogConsumer, LogConsumerHealth, LogConsumerOptions
+from processors.patience import patiently
 from processors.psp.provider import PaymentServiceProvider
+from processors.psp.simulator import SimulatorOptions, SimulatorPsp
 from processors.saga.attempts import Attempts
-from processors.saga.scheduler import SagaScheduler
+from processors.saga.scheduler import PROJECTION, SagaScheduler
 from processors.saga.steps import StepTable
 from processors.saga.telling import Log
 from processors.saga.timers import Timers
 from processors.saga.workers import WorkerOptions, Workers
 from schemas.clock import Clock, IdFactory
 
-_POOL_CONNECTIONS = 6
+_POOL_CONNECTIONS: Final = 6
+_LEASE_MARGIN_S: Final = 10.0
+_CLAIMS_WITHIN_MS: Final = 10_000
+
+
+class SagaOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """Settings of one saga process.
+
+    `holder` names the process in leases. `concurrency` steps are under way at a time, and as many connections are
+    kept to the PSP. `delay_scale` multiplies every delay: retries, inquiries, expiry, availability, back-off.
+    """
+
+    store: StoreOptions
+    consumer: LogConsumerOptions
+    simulator: SimulatorOptions
+    holder: str
+    concurrency: int = 64
+    delay_scale: float = 1.0
+
+    def workers(self) -> WorkerOptions:
+        """A lease is longer than any PSP's deadline and 10 s, so that it ends while its worker calls only by accident."""
+        return WorkerOptions(
+            holder=self.holder,
+            concurrency=self.concurrency,
+            lease_s=self.simulator.deadline_s + _LEASE_MARGIN_S,
+            delay_scale=self.delay_scale,
+        )
+
+
+class SagaHealth(msgspec.Struct, frozen=True, kw_only=True):
+    """`ready`: consuming the log, no shard halted, and steps were claimed within the last 10 s.
+
+    `running` steps are under way now; `failures` counts the failed ones since the start.
+    """
+
+    ready: bool
+    consumer: LogConsumerHealth | None
+    running: int
+    failures: int
 
 
 class Machinery(msgspec.Struct, frozen=True):
@@ -23,6 +67,84 @@ class Machinery(msgspec.Struct, frozen=True):
 
     scheduler: SagaScheduler
     workers: Workers
+
+
+class PaymentSaga:
+    """One saga process. Several may run: shards are shared out by Kafka, steps by their leases."""
+
+    def __init__(self, options: SagaOptions, *, clock: Clock, ids: IdFactory) -> None:
+        self._options = options
+        self._clock = clock
+        self._ids = ids
+        self._workers: Workers | None = None
+        self._consumer: LogConsumer | None = None
+
+    def health(self) -> SagaHealth:
+        """What it does now."""
+        workers = self._workers
+        consumer = None if self._consumer is None else self._consumer.health()
+        claimed_at = None if workers is None else workers.claimed_at_ms
+        at_work = claimed_at is not None and self._clock.now_ms() - claimed_at < _CLAIMS_WITHIN_MS
+        return SagaHealth(
+            ready=at_work and consumer is not None and consumer.ready,
+            consumer=consumer,
+            running=0 if workers is None else workers.running,
+            failures=0 if workers is None else workers.steps_failed,
+        )
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop`; steps under way are given their time to end.
+
+        Raises:
+            ShardUnavailable: PostgreSQL could not be reached at the start.
+            TopicMismatch, Stalled, ConsumerFailed: the process has to be started anew.
+        """
+        pool = await patiently(lambda: open_pool(self._options.store.dsn), stop, "PostgreSQL")
+        if pool is None:
+            return
+        async with contextlib.AsyncExitStack() as stack:
+            stack.push_async_callback(pool.close)
+            store = await EventStore.open(self._options.store)
+            stack.push_async_callback(store.close)
+            psp = SimulatorPsp(self._options.simulator)
+            stack.push_async_callback(psp.close)
+            machinery = assemble(
+                pool=pool,
+                store=store,
+                providers={"simulator": psp},
+                clock=self._clock,
+                ids=self._ids,
+                options=self._options.workers(),
+            )
+            self._workers = machinery.workers
+            self._consumer = LogConsumer(
+                self._options.consumer, machinery.scheduler, HaltedShards(pool, PROJECTION, self._clock)
+            )
+            await _together(stop, self._consumer, machinery.workers)
+
+
+async def _together(stop: asyncio.Event, consumer: LogConsumer, workers: Workers) -> None:
+    """Run both until `stop`; when one fails the other ends too, in order."""
+    ending = asyncio.Event()
+
+    async def follow() -> None:
+        await stop.wait()
+        ending.set()
+
+    async def part(run: LogConsumer | Workers) -> None:
+        try:
+            await run.run(ending)
+        finally:
+            ending.set()
+
+    following = asyncio.create_task(follow())
+    try:
+        results = await asyncio.gather(part(consumer), part(workers), return_exceptions=True)
+    finally:
+        following.cancel()
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
 
 
 def assemble(

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import asyncpg
 
-from processors.log_consumer.handler import PositionGap
+from processors.log_consumer import PositionGap
 from processors.saga.cases import follow_cases
 from processors.saga.decisions import SCHEDULING_TYPES, steps_for
 from processors.saga.steps import NewStep, schedule

@@ -56,9 +56,6 @@ class Finish(msgspec.Struct, frozen=True, kw_only=True):
     following: NewStep | None
 
 
-# What a PostgreSQL that is away, going down or overloaded makes a call raise.
-STORAGE_ERRORS: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
-
 _NEW_ARRAYS: Final = (
     "$1::uuid[], $2::text[], $3::int[], $4::int[], $5::int[], $6::uuid[], $7::uuid[], $8::uuid[], $9::uuid[], "
     "$10::text[], $11::bool[], $12::bigint[]"

@@ -1,18 +1,19 @@
 """Workers: claim what is due, run it, write its end; a step that fails keeps its error and delays nobody else."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 import msgspec
-import structlog
 
+from processors.patience import OUTAGES
 from processors.saga.attempts import LeaseLost
 from processors.saga.finishing import Finisher
-from processors.saga.steps import STORAGE_ERRORS, ClaimedStep, Finish, Kind, StepTable
+from processors.saga.steps import ClaimedStep, Finish, Kind, StepTable
 from schemas.clock import Clock
 
-_log = structlog.get_logger(__name__)
+_log = logging.getLogger(__name__)
 
 StepRunner = Callable[[ClaimedStep], Awaitable[Finish]]
 
@@ -97,8 +98,8 @@ class Workers:
                 holder=self._options.holder,
             )
             ready_at = await self._table.next_ready_at() if len(steps) < room else None
-        except STORAGE_ERRORS:
-            _log.exception("steps_not_claimed")
+        except OUTAGES as error:
+            _log.warning("no steps can be claimed, trying again in %s s: %r", self._options.poll_s, error)
             return self._options.poll_s
         self.claimed_at_ms = now_ms
         for step in steps:
@@ -121,7 +122,7 @@ class Workers:
             if await self._finisher.finish(finish) and finish.following is not None:
                 self._look_at(finish.following.due_at)
         except LeaseLost as lost:
-            _log.warning("lease_lost", step=str(lost))
+            _log.warning("lease lost: %s", lost)
         except Exception as error:  # noqa: BLE001 - whatever it is, it concerns this step alone
             await self._fail(step, error)
 
@@ -131,15 +132,15 @@ class Workers:
 
     async def _fail(self, step: ClaimedStep, error: Exception) -> None:
         self.steps_failed += 1
-        _log.error("step_failed", subject=str(step.subject), kind=step.kind, try_no=step.try_no, exc_info=error)
+        _log.error("%s %s of %s failed", step.kind, step.try_no, step.subject, exc_info=error)
         backoff_ms = min(_FIRST_BACKOFF_MS * 2 ** min(step.failures, 16), _LONGEST_BACKOFF_MS)
         ready_at = self._clock.now_ms() + round(backoff_ms * self._options.delay_scale)
         text = f"{type(error).__name__}: {error}"[:_ERROR_CHARACTERS]
         try:
             await self._table.fail(step, error=text, ready_at=ready_at)
-        except STORAGE_ERRORS:
+        except OUTAGES as outage:
             # The lease's end brings the step back without us.
-            _log.exception("step_error_not_kept", subject=str(step.subject), kind=step.kind)
+            _log.warning("the error of %s %s of %s is not kept: %r", step.kind, step.try_no, step.subject, outage)
 
     async def _drain(self) -> None:
         if self._running:
