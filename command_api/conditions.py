@@ -1,0 +1,42 @@
+"""Conditional requests (RFC 9110 section 13) on an object whose `ETag` is its version in quotes."""
+
+import re
+from typing import Final
+
+_TAG: Final = re.compile(r'\s*(W/)?"([\x21\x23-\x7e\x80-\xff]*)"\s*(?:,|$)')
+_VERSION: Final = re.compile(r"[1-9][0-9]{0,17}")
+
+
+def etag(version: int) -> str:
+    """The strong entity tag of an object's version."""
+    return f'"{version}"'
+
+
+class VersionCondition:
+    """The versions that an `If-Match` or `If-None-Match` header names.
+
+    `any_version` is `*`. A tag that is no version of ours matches nothing, as does a header that cannot be read.
+    """
+
+    __slots__ = ("any_version", "strong", "weak")
+
+    def __init__(self, header: str) -> None:
+        self.any_version = header.strip() == "*"
+        strong: set[int] = set()
+        weak: set[int] = set()
+        at = 0
+        while match := _TAG.match(header, at):
+            is_weak, tag = match.groups()
+            if _VERSION.fullmatch(tag):
+                (weak if is_weak else strong).add(int(tag))
+            at = match.end()
+        self.strong = frozenset(strong)
+        self.weak = frozenset(weak)
+
+    def allows_change(self, version: int) -> bool:
+        """`If-Match`: strong comparison, so a weak tag never matches."""
+        return self.any_version or version in self.strong
+
+    def already_has(self, version: int) -> bool:
+        """`If-None-Match` on a read: weak comparison."""
+        return self.any_version or version in self.strong or version in self.weak

@@ -1,0 +1,155 @@
+"""The edge every request passes, whether it was dispatched by hand or by FastAPI: who, may they, what, and the answer.
+
+One authentication, one problem renderer, one place where what was not expected is logged, once.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final
+from urllib.parse import parse_qsl
+
+import msgspec
+import structlog
+
+from command_api.authentication import Authenticator, require_scope
+from command_api.card_numbers import is_card_number
+from command_api.problems import Headers, problem
+from command_api.request_ids import RequestIds
+from schemas.errors import BodyTooLarge, FieldError, PanNotAllowed, Rejected
+from schemas.routes import Answer, Call, Route
+
+MAX_BODY_BYTES: Final = 64 * 1024
+
+Scope = Mapping[str, Any]
+Receive = Callable[[], Awaitable[Mapping[str, Any]]]
+Observe = Callable[[str, str, int, float], None]
+"""Told of each answer: method, the route's path, status, and how many seconds it took."""
+
+_encoder: Final = msgspec.json.Encoder()
+_CONTENT: Final = (b"content-type", b"application/json")
+_NO_STORE: Final = (b"cache-control", b"no-store")
+_NOTHING: Final = frozenset({204, 304})
+_log = structlog.get_logger(__name__)
+
+
+class ClientGone(Exception):
+    """The client closed the connection before its request was whole; there is nobody to answer."""
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """An answer as it goes over the wire."""
+
+    status: int
+    headers: Headers
+    body: bytes
+
+
+class Edge:
+    """Serves routes; `observe` is told of every answer."""
+
+    def __init__(self, authenticator: Authenticator, request_ids: RequestIds, observe: Observe) -> None:
+        self._authenticator = authenticator
+        self._request_ids = request_ids
+        self._observe = observe
+
+    async def serve(
+        self, route: Route[Any], services: Any, scope: Scope, receive: Receive, path_params: Mapping[str, str]
+    ) -> Reply:
+        """The reply to one HTTP request; a refusal or a defect is a reply too.
+
+        Raises:
+            ClientGone: the client went away while it sent its body.
+        """
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        headers = headers_of(scope)
+        request_id = self._request_ids.of(headers.get("request-id"))
+        try:
+            principal = await self._authenticator.authenticate(headers)
+            require_scope(principal, route.scope)
+            call = Call(
+                method=route.method,
+                path=scope["path"],
+                path_params=path_params,
+                query=_query_of(scope),
+                headers=headers,
+                body=b"" if route.request is None else await read_body(receive, headers),
+                principal=principal,
+                request_id=request_id,
+            )
+            reply = _rendered(await route.handler(services, call), request_id)
+        except Exception as error:
+            if isinstance(error, ClientGone):
+                raise
+            reply = self.refused(error, request_id)
+        self._observe(route.method, route.path, reply.status, loop.time() - began)
+        return reply
+
+    def refusal(self, scope: Scope, error: Rejected) -> Reply:
+        """The reply to a request that no route serves."""
+        return self.refused(error, self._request_ids.of(headers_of(scope).get("request-id")))
+
+    def refused(self, error: Exception, request_id: str) -> Reply:
+        """The problem document of an error; one that nobody expected is logged here, and nowhere else."""
+        if not isinstance(error, Rejected):
+            _log.error("a request failed unexpectedly", request_id=request_id, exc_info=error)
+        status, headers, body = problem(error, request_id)
+        headers += [(b"content-length", str(len(body)).encode()), (b"request-id", request_id.encode())]
+        return Reply(status, headers, body)
+
+
+def headers_of(scope: Scope) -> dict[str, str]:
+    """The request's headers, names in lower case; a header that came twice is joined (RFC 9110 section 5.3)."""
+    headers: dict[str, str] = {}
+    for raw_name, raw_value in scope["headers"]:
+        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    return headers
+
+
+async def read_body(receive: Receive, headers: Mapping[str, str]) -> bytes:
+    """The whole body.
+
+    Raises:
+        BodyTooLarge: more than 64 KiB, found out from `content-length` where there is one.
+        ClientGone: the connection was closed before its end.
+    """
+    declared = headers.get("content-length", "")
+    if declared.isdecimal() and int(declared) > MAX_BODY_BYTES:
+        raise BodyTooLarge
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    while message["type"] == "http.request" and message.get("more_body", False):
+        if len(body) > MAX_BODY_BYTES:
+            raise BodyTooLarge
+        message = await receive()
+        body += message.get("body", b"")
+    if message["type"] == "http.disconnect":
+        raise ClientGone
+    if len(body) > MAX_BODY_BYTES:
+        raise BodyTooLarge
+    return body
+
+
+def _query_of(scope: Scope) -> tuple[tuple[str, str], ...]:
+    raw = scope["query_string"]
+    if not raw:
+        return ()
+    query = tuple(parse_qsl(raw.decode("latin-1"), keep_blank_values=True))
+    numbers = [name for name, value in query if is_card_number(value) or is_card_number(name)]
+    if numbers:
+        names = ["query" if is_card_number(name) else name for name in numbers]
+        raise PanNotAllowed([FieldError(name, "bad_format", "holds a card number") for name in names])
+    return query
+
+
+def _rendered(answer: Answer, request_id: str) -> Reply:
+    status = answer.status
+    headers: Headers = [_NO_STORE, (b"request-id", request_id.encode())]
+    for name, value in answer.headers.items():
+        headers.append((name.lower().encode(), value.encode()))
+    if status in _NOTHING:
+        return Reply(status, headers, b"")
+    body = _encoder.encode(answer.body)
+    headers += [_CONTENT, (b"content-length", str(len(body)).encode())]
+    return Reply(status, headers, body)
