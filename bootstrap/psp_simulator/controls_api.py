@@ -21,7 +21,7 @@ from bootstrap.psp_simulator.payments_api import read_body
 from bootstrap.psp_simulator.problems import FieldError, ProblemError
 from bootstrap.psp_simulator.simulator import Simulator
 
-PAGE_LINES = 500
+PAGE_LINES = 200
 MAX_ADVANCE_S = 10 * 366 * 86_400
 
 T = TypeVar("T")
