@@ -226,7 +226,8 @@ CREATE TABLE {schema}.payment_intents (
     position bigint NOT NULL,
     version bigint NOT NULL,
     state bytea NOT NULL,
-    PRIMARY KEY (shard, stream_id)
+    PRIMARY KEY (shard, stream_id),
+    UNIQUE (shard, created_position)
 ) WITH (fillfactor = 70);
 CREATE INDEX ON {schema}.payment_intents (shard, merchant_id, livemode, created_position);
 CREATE INDEX ON {schema}.payment_intents (shard, merchant_id, reference, created_position) WHERE reference IS NOT NULL;

@@ -5,8 +5,10 @@ from uuid import UUID
 
 from projections.positions import position_text
 from projections.query_api.account_totals import account_totals
+from projections.query_api.conditions import Conditions
 from projections.query_api.cursors import Cursors, Place
 from projections.query_api.ledger_resources import LedgerAccountResource, LedgerEntryResource
+from projections.query_api.pages import page
 from projections.query_api.parameters import (
     AS_OF,
     CURSOR,
@@ -16,10 +18,10 @@ from projections.query_api.parameters import (
     QueryParameters,
     choices_schema,
 )
-from projections.query_api.reading import QueryServices, Reading, reading
+from projections.query_api.reading import QueryServices, reading
+from projections.query_api.visibility import covered_shards, party_of
 from schemas.errors import NotFound
 from schemas.identifiers import MalformedId, Prefix, parse_public_id, public_id, shard_of
-from schemas.resources import ListResource
 from schemas.routes import Answer, Call, Parameter, Principal
 from schemas.timestamps import rfc3339
 
@@ -47,15 +49,11 @@ ACCOUNTS_PARAMETERS: Final = (LIMIT, CURSOR, _CODE, CURRENCY, AS_OF, EFFECTIVE_A
 ENTRIES_PARAMETERS: Final = (LIMIT, CURSOR, AS_OF, MIN_POSITION)
 
 _PAGE: Final = """
-    SELECT * FROM ({totals}) a
-    WHERE ($4::text IS NULL OR a.party = $4) AND ($5::boolean IS NULL OR a.livemode = $5)
-      AND ($6::text IS NULL OR a.code = $6) AND ($7::text IS NULL OR a.currency = $7)
-      AND ($8::integer IS NULL OR (a.shard, a.position, a.line) > ($8, $9::bigint, $10::smallint))
-    ORDER BY a.shard, a.position, a.line LIMIT $11
+    SELECT * FROM ({totals}) a WHERE {conditions} ORDER BY a.shard, a.position, a.line LIMIT {limit}
 """
-_ACCOUNT: Final = "SELECT currency, livemode, party FROM {schema}.accounts WHERE shard = $1 AND account = $2"
+_ACCOUNT: Final = "SELECT livemode, party FROM {schema}.accounts WHERE shard = $1 AND account = $2"
 _ENTRIES: Final = """
-    SELECT e.position, e.line, e.amount, e.debits - e.credits AS balance_after, e.recorded_at, e.effective_at,
+    SELECT e.shard, e.position, e.line, e.amount, t.currency, e.debits - e.credits AS balance_after, e.recorded_at, e.effective_at,
         t.event_id, t.event_type, t.rule, t.stream_id, r.position AS reverses
     FROM {schema}.entries e
     JOIN {schema}.transactions t ON t.shard = e.shard AND t.position = e.position AND t.line = e.transaction_line
@@ -66,21 +64,9 @@ _ENTRIES: Final = """
         ORDER BY o.position DESC LIMIT 1
     ) r ON t.reverses IS NOT NULL
     WHERE e.shard = $1 AND e.account = $2 AND e.position <= $3
-      AND ($4::bigint IS NULL OR (e.position, e.line) > ($4, $5::smallint))
+      AND (e.position, e.line) > ($4::bigint, $5::smallint)
     ORDER BY e.position, e.line LIMIT $6
 """
-
-
-def covered_shards(services: QueryServices, principal: Principal) -> list[int]:
-    """A merchant's own shard; all of them for the operator."""
-    if principal.merchant_id is not None:
-        return [shard_of(principal.merchant_id)]
-    return list(range(services.shards))
-
-
-def party_of(principal: Principal) -> str | None:
-    """The party whose accounts the caller may see, or null for all."""
-    return None if principal.merchant_id is None else public_id(Prefix.MERCHANT, principal.merchant_id)
 
 
 async def list_accounts(services: QueryServices, call: Call) -> Answer:
@@ -88,51 +74,38 @@ async def list_accounts(services: QueryServices, call: Call) -> Answer:
     parameters = QueryParameters(call, ACCOUNTS_PARAMETERS)
     cursors, limit = Cursors(call, parameters), parameters.limit()
     code, currency = parameters.choice("code", CODES), parameters.currency()
-    after: Place | tuple[None, None, None] = cursors.after() or (None, None, None)
+    after = cursors.after()
     effective = parameters.time("effective_as_of")
     shards = covered_shards(services, call.principal)
     async with reading(services, call, "ledger", shards, as_of=parameters.text("as_of", 100_000)) as snapshot:
         totals, arguments = account_totals(snapshot, effective)
-        rows = await snapshot.connection.fetch(
-            _PAGE.format(totals=totals),
-            *arguments,
-            party_of(call.principal),
-            call.principal.livemode,
-            code,
-            currency,
-            *after,
-            limit + 1,
-        )
-        return _page(snapshot, cursors, [(_place(row), _account(row)) for row in rows], limit)
+        conditions = Conditions(*arguments)
+        conditions.add_given("a.party = {}", party_of(call.principal))
+        conditions.add_given("a.livemode = {}", call.principal.livemode)
+        conditions.add_given("a.code = {}", code)
+        conditions.add_given("a.currency = {}", currency)
+        if after is not None:
+            conditions.add("(a.shard, a.position, a.line) > ({}, {}, {})", *after)
+        query = _PAGE.format(totals=totals, conditions=conditions, limit=conditions.argument(limit + 1))
+        rows = await snapshot.connection.fetch(query, *conditions.arguments)
+        return page(snapshot, cursors, [(_place(row), row) for row in rows], limit, _account)
 
 
 async def list_entries(services: QueryServices, call: Call) -> Answer:
     """The entries of one account in the order of the log, each with the balance it left."""
     parameters = QueryParameters(call, ENTRIES_PARAMETERS)
     cursors, limit = Cursors(call, parameters), parameters.limit()
-    after: Place | tuple[int, None, None] = cursors.after() or (0, None, None)
     account_id = _account_id(services, call)
     shard = shard_of(account_id)
+    _, *after = cursors.after() or (shard, 0, 0)
     async with reading(services, call, "ledger", [shard], as_of=parameters.text("as_of", 100_000)) as snapshot:
         account = await snapshot.connection.fetchrow(_ACCOUNT.format(schema=snapshot.schema), shard, account_id)
         if account is None or not _may_see(call.principal, account):
             raise NotFound("There is no such account.")
         rows = await snapshot.connection.fetch(
-            _ENTRIES.format(schema=snapshot.schema), shard, account_id, snapshot.as_of[shard], *after[1:], limit + 1
+            _ENTRIES.format(schema=snapshot.schema), shard, account_id, snapshot.as_of[shard], *after, limit + 1
         )
-        entries = [((shard, row["position"], row["line"]), _entry(shard, account["currency"], row)) for row in rows]
-        return _page(snapshot, cursors, entries, limit)
-
-
-def _page(snapshot: Reading, cursors: Cursors, found: list[tuple[Place, Any]], limit: int) -> Answer:
-    shown = found[:limit]
-    more = len(found) > limit
-    page: ListResource[Any] = ListResource(
-        data=tuple(resource for _, resource in shown),
-        has_more=more,
-        next_cursor=cursors.at(shown[-1][0]) if more else None,
-    )
-    return Answer(status=200, body=page, headers=snapshot.headers())
+        return page(snapshot, cursors, [(_place(row), row) for row in rows], limit, _entry)
 
 
 def _account_id(services: QueryServices, call: Call) -> UUID:
@@ -169,19 +142,19 @@ def _account(row: Any) -> LedgerAccountResource:
     )
 
 
-def _entry(shard: int, currency: str, row: Any) -> LedgerEntryResource:
+def _entry(row: Any) -> LedgerEntryResource:
     return LedgerEntryResource(
-        position=position_text({shard: row["position"]}),
+        position=position_text({row["shard"]: row["position"]}),
         line=row["line"],
         side="debit" if row["amount"] > 0 else "credit",
         amount=abs(row["amount"]),
-        currency=currency,
+        currency=row["currency"],
         balance_after=row["balance_after"],
         event_id=public_id(Prefix.EVENT, row["event_id"]),
         event_type=row["event_type"],
         rule=row["rule"],
         payment_intent_id=public_id(Prefix.PAYMENT_INTENT, row["stream_id"]),
-        reverses=None if row["reverses"] is None else position_text({shard: row["reverses"]}),
+        reverses=None if row["reverses"] is None else position_text({row["shard"]: row["reverses"]}),
         recorded_at=rfc3339(row["recorded_at"]),
         effective_at=rfc3339(row["effective_at"]),
     )
