@@ -1,6 +1,7 @@
 """Small commands on real events, with ids that are counted instead of drawn."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from itertools import count
 from uuid import UUID
 
@@ -75,7 +76,16 @@ async def log_of(store: EventStore, shard: int) -> list[Record]:
     return await store.read(shard, 0, 100_000)
 
 
-async def sum_of_positions_is_dense(dsn: str) -> bool:
+async def eventually(condition: Callable[[], Awaitable[bool]], *, within_s: float = 5) -> None:
+    """Return as soon as `condition` holds; time out if it does not in time."""
+    async with asyncio.timeout(within_s):
+        while True:
+            if await condition():
+                return
+            await asyncio.sleep(0.01)
+
+
+async def positions_are_dense(dsn: str) -> bool:
     """Every shard's positions are 1 … its head, whatever was attempted."""
     connection = await asyncpg.connect(dsn)
     try:
@@ -115,13 +125,13 @@ class BudgetDecider:
     def initial(self) -> Budget:
         return Budget()
 
-    def decide(self, command: Spend, state: Budget) -> Sequence[Event]:
+    def decide(self, command: Spend, state: Budget, /) -> Sequence[Event]:
         if command.amount == 0:
             return []
         if state.spent + command.amount > 100:
             raise BudgetExceeded
         return [SettlementDelaySet(delay_s=command.amount)]
 
-    def evolve(self, state: Budget, recorded: RecordedEvent) -> Budget:
+    def evolve(self, state: Budget, recorded: RecordedEvent, /) -> Budget:
         assert isinstance(recorded.event, SettlementDelaySet)
         return Budget(state.spent + recorded.event.delay_s, state.times + 1)

@@ -6,7 +6,7 @@ from event_store import AlreadyDone, Append, Appended, EventStore, NewEvent, Ver
 from schemas.codec import encode
 from schemas.events import SettlementDelaySet
 from schemas.framing import command_key
-from tests.contract.samples import ENVELOPE, CountedIds, first, following, log_of, sum_of_positions_is_dense
+from tests.contract.samples import ENVELOPE, CountedIds, first, following, log_of, positions_are_dense
 
 
 async def test_what_was_appended_is_read_back_to_the_byte(store: EventStore, ids: CountedIds) -> None:
@@ -43,7 +43,7 @@ async def test_a_race_on_one_stream_has_one_winner(
     assert sum(isinstance(outcome, Appended) for outcome in outcomes) == 1
     assert sum(isinstance(outcome, VersionConflict) for outcome in outcomes) == 49
     assert (await store.load(stream_id)).version == 2
-    assert await sum_of_positions_is_dense(database)
+    assert await positions_are_dense(database)
 
 
 async def test_fifty_callers_with_one_key_are_one_command(store: EventStore, ids: CountedIds) -> None:
@@ -140,7 +140,7 @@ async def test_a_poison_command_harms_nobody_but_itself(
     assert isinstance(outcomes.pop(42), Exception)
     assert all(isinstance(outcome, Appended) for outcome in outcomes)
     assert await store.find_command(0, command_key("poison")) is None
-    assert await sum_of_positions_is_dense(database)
+    assert await positions_are_dense(database)
 
 
 async def test_time_never_goes_back_along_a_shard(store: EventStore, ids: CountedIds, database: str) -> None:

@@ -1,0 +1,120 @@
+import asyncio
+
+import asyncpg
+
+from event_store import EventStore, StoreOptions, Stream
+from tests.contract.samples import CountedIds, eventually, first, following
+
+
+def anything(_: Stream) -> bool:
+    return True
+
+
+async def waits_now(store: EventStore) -> None:
+    """Until somebody waits and the watch has had its first look."""
+
+    async def looks() -> bool:
+        return bool(store._watch._waiting) and store._watch._looker is not None
+
+    await eventually(looks)
+    await asyncio.sleep(0.05)
+
+
+async def test_a_wait_ends_when_this_process_moves_the_stream(store: EventStore, ids: CountedIds) -> None:
+    tip = (await store.append(first(ids, ids.new_id(0)))).records[-1]
+    waiting = asyncio.create_task(store.wait_for(tip.stream_id, after_version=1, until=anything, deadline_s=30))
+    await waits_now(store)
+    await store.append(following(ids, tip))
+    async with asyncio.timeout(5):
+        assert (await waiting).version == 2
+    assert store._watch._waiting == {}
+
+
+async def test_a_wait_ends_when_another_process_moves_the_stream(
+    store: EventStore, other_store: EventStore, ids: CountedIds
+) -> None:
+    tip = (await store.append(first(ids, ids.new_id(0)))).records[-1]
+    waiting = asyncio.create_task(
+        store.wait_for(tip.stream_id, after_version=1, until=lambda stream: stream.version == 3, deadline_s=30)
+    )
+    await waits_now(store)
+    tip = (await other_store.append(following(ids, tip))).records[-1]
+    await asyncio.sleep(0.1)
+    assert not waiting.done(), "version 2 is not what it waits for"
+    await other_store.append(following(ids, tip))
+    async with asyncio.timeout(5):
+        assert (await waiting).version == 3
+
+
+async def test_polling_alone_would_do(database: str, other_store: EventStore, ids: CountedIds) -> None:
+    deaf = await EventStore.open(StoreOptions(dsn=database))
+    try:
+        never = asyncio.create_task(asyncio.Event().wait())
+        deaf._watch._listener = never  # type: ignore[assignment]
+        tip = (await other_store.append(first(ids, ids.new_id(0)))).records[-1]
+        waiting = asyncio.create_task(deaf.wait_for(tip.stream_id, after_version=1, until=anything, deadline_s=30))
+        await waits_now(deaf)
+        await other_store.append(following(ids, tip))
+        async with asyncio.timeout(5):
+            assert (await waiting).version == 2
+    finally:
+        await deaf.close()
+
+
+async def test_the_announcement_alone_would_do(database: str, other_store: EventStore, ids: CountedIds) -> None:
+    lazy = await EventStore.open(StoreOptions(dsn=database, poll_interval_ms=3_600_000))
+    try:
+        tip = (await other_store.append(first(ids, ids.new_id(0)))).records[-1]
+        waiting = asyncio.create_task(lazy.wait_for(tip.stream_id, after_version=1, until=anything, deadline_s=30))
+        await waits_now(lazy)
+        await asyncio.sleep(0.3)  # for LISTEN
+        await other_store.append(following(ids, tip))
+        async with asyncio.timeout(5):
+            assert (await waiting).version == 2
+    finally:
+        await lazy.close()
+
+
+async def test_at_its_deadline_a_wait_answers_with_the_newest(store: EventStore, ids: CountedIds) -> None:
+    tip = (await store.append(first(ids, ids.new_id(0)))).records[-1]
+    stream = await store.wait_for(tip.stream_id, after_version=1, until=anything, deadline_s=0.1)
+    assert stream.version == 1
+    stream = await store.wait_for(tip.stream_id, after_version=1, until=anything, deadline_s=0)
+    assert stream.version == 1
+
+
+async def test_what_has_already_come_is_not_waited_for(store: EventStore, ids: CountedIds) -> None:
+    tip = (await store.append(first(ids, ids.new_id(0), events=2))).records[-1]
+    async with asyncio.timeout(5):
+        stream = await store.wait_for(tip.stream_id, after_version=1, until=anything, deadline_s=30)
+    assert stream.version == 2
+
+
+async def test_many_wait_for_many_streams(store: EventStore, other_store: EventStore, ids: CountedIds) -> None:
+    tips = [(await store.append(first(ids, ids.new_id(number % 4)))).records[-1] for number in range(40)]
+    waiting = [
+        asyncio.create_task(store.wait_for(tip.stream_id, after_version=1, until=anything, deadline_s=30))
+        for tip in tips
+    ]
+    await waits_now(store)
+    await asyncio.gather(*(other_store.append(following(ids, tip)) for tip in tips))
+    async with asyncio.timeout(5):
+        assert {stream.version for stream in await asyncio.gather(*waiting)} == {2}
+    assert store._watch._seen == {}
+
+
+async def test_heads_are_announced_after_the_commit_and_rarely(
+    store: EventStore, ids: CountedIds, database: str
+) -> None:
+    heard: list[str] = []
+    listener = await asyncpg.connect(database)
+    await listener.add_listener("guilder_heads", lambda *message: heard.append(message[3]))
+    for _ in range(100):
+        await store.append(first(ids, ids.new_id(2)))
+
+    async def the_last_was_heard() -> bool:
+        return "2:100" in heard
+
+    await eventually(the_last_was_heard)
+    await listener.close()
+    assert len(heard) < 100
