@@ -22,11 +22,16 @@ class PostgresSettings(BaseModel):
 
 
 class KafkaSettings(BaseModel):
-    """Which Kafka carries the log; without bootstrap servers (`host:port`, comma-separated) the local stack starts one."""
+    """Which Kafka carries the log; without bootstrap servers (`host:port`, comma-separated) the local stack starts one.
+
+    The replicas are those of the topic when it is made: 3 and 2 in production, 1 and 1 on a single broker.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
     bootstrap_servers: str | None = None
+    replication_factor: Annotated[int, Field(ge=1, le=32767)] = 1
+    min_insync_replicas: Annotated[int, Field(ge=1, le=32767)] = 1
 
 
 class ApiSettings(BaseModel):

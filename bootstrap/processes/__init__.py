@@ -10,7 +10,7 @@ import logging
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import msgspec
 import prometheus_client
@@ -29,6 +29,18 @@ class HealthReport(msgspec.Struct, frozen=True, kw_only=True):
 
     ready: bool
     details: dict[str, Any] = {}
+
+
+class Health(Protocol):
+    """What a part of the house says of itself; it has more fields than this one."""
+
+    @property
+    def ready(self) -> bool: ...
+
+
+def health_details(health: Health) -> HealthReport:
+    """The health of a part as a process reports it: its `ready`, and all else it says as details."""
+    return HealthReport(ready=health.ready, details=msgspec.to_builtins(health, str_keys=True))
 
 
 def configure_logging(name: str, *, level: int = logging.INFO) -> None:

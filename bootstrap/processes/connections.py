@@ -1,0 +1,59 @@
+"""What several processes connect to, said once: the store, the topic and the consumers of the log."""
+
+from bootstrap.settings import Settings
+from event_store import StoreOptions
+from processors.log_consumer.log_consumer import LogConsumerOptions
+from processors.topics import TopicOptions
+from schemas.kafka_record import TOPIC
+
+
+class SettingMissing(Exception):
+    """A process was started without a setting that it cannot do without."""
+
+
+def dsn_of(settings: Settings) -> str:
+    """PostgreSQL's DSN.
+
+    Raises:
+        SettingMissing: there is none.
+    """
+    if settings.postgres.dsn is None:
+        raise SettingMissing("GUILDER_POSTGRES__DSN is not set")
+    return settings.postgres.dsn
+
+
+def bootstrap_servers_of(settings: Settings) -> str:
+    """Kafka's bootstrap servers.
+
+    Raises:
+        SettingMissing: there are none.
+    """
+    if settings.kafka.bootstrap_servers is None:
+        raise SettingMissing("GUILDER_KAFKA__BOOTSTRAP_SERVERS is not set")
+    return settings.kafka.bootstrap_servers
+
+
+def topic_of(settings: Settings) -> TopicOptions:
+    """The topic that carries the log."""
+    return TopicOptions(
+        name=TOPIC,
+        partitions=settings.shards,
+        replication_factor=settings.kafka.replication_factor,
+        min_insync_replicas=settings.kafka.min_insync_replicas,
+    )
+
+
+def store_options(settings: Settings) -> StoreOptions:
+    """The event store; its database has to have the number of shards that is configured."""
+    return StoreOptions(dsn=dsn_of(settings), shards=settings.shards)
+
+
+def consumer_options(settings: Settings, group: str) -> LogConsumerOptions:
+    """A worker of `group` on the log. It bears its port's name, so that it gets its shards back when it restarts."""
+    return LogConsumerOptions(
+        bootstrap_servers=bootstrap_servers_of(settings),
+        topic=TOPIC,
+        group=group,
+        shards=settings.shards,
+        instance=f"{group}-{settings.ops.host}-{settings.ops.port}" if settings.ops.port else None,
+    )

@@ -1,0 +1,38 @@
+"""The projector's process: keeps the read models current."""
+
+import asyncio
+from typing import Final
+
+from bootstrap.clock import SYSTEM_CLOCK
+from bootstrap.local_stack.roster import PROJECTOR
+from bootstrap.processes import HealthReport, health_details, serve
+from bootstrap.processes.connections import consumer_options, dsn_of
+from bootstrap.settings import Settings
+from processors.log_consumer.halted_shards import HaltedShards
+from processors.log_consumer.log_consumer import LogConsumer
+from processors.patience import patiently
+from processors.projector.projector import NAME, Projector, open_pool
+from projections import PROJECTIONS
+
+GROUP: Final = "guilder-projector"
+
+
+async def run(settings: Settings) -> None:
+    """Project until asked to end."""
+    consumers: list[LogConsumer] = []
+
+    async def work(stop: asyncio.Event) -> None:
+        pool = await patiently(lambda: open_pool(dsn_of(settings)), stop, "PostgreSQL")
+        if pool is None:
+            return
+        try:
+            projector, halted = Projector(pool, PROJECTIONS), HaltedShards(pool, NAME, SYSTEM_CLOCK)
+            consumers.append(LogConsumer(consumer_options(settings, GROUP), projector, halted))
+            await consumers[-1].run(stop)
+        finally:
+            await pool.close()
+
+    async def health() -> HealthReport:
+        return health_details(consumers[-1].health()) if consumers else HealthReport(ready=False)
+
+    await serve(PROJECTOR.name, settings.ops.port or PROJECTOR.default_port, work, health, ops_host=settings.ops.host)

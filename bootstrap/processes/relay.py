@@ -1,0 +1,19 @@
+"""The relay's process: copies the log to Kafka, in order."""
+
+from bootstrap.local_stack.roster import RELAY
+from bootstrap.processes import HealthReport, health_details, serve
+from bootstrap.processes.connections import bootstrap_servers_of, dsn_of, topic_of
+from bootstrap.settings import Settings
+from processors.relay import Relay, RelayOptions
+
+
+async def run(settings: Settings) -> None:
+    """Relay until asked to end; what makes the relay give up ends the process, which is started again."""
+    relay = Relay(
+        RelayOptions(dsn=dsn_of(settings), bootstrap_servers=bootstrap_servers_of(settings), topic=topic_of(settings))
+    )
+
+    async def health() -> HealthReport:
+        return health_details(relay.health())
+
+    await serve(RELAY.name, settings.ops.port or RELAY.default_port, relay.run, health, ops_host=settings.ops.host)
