@@ -78,7 +78,7 @@ def create_app(
     clock_scale: float | None = None,
     real_ms: Callable[[], int] | None = None,
 ) -> Starlette:
-    """Put the simulator together.
+    """Put the simulator together; serve it with `delivery.ConnectionShowingProtocol`, or no connection can be reset.
 
     Args:
         database: the SQLite file, created when it is missing; one process at a time holds it.
