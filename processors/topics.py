@@ -3,11 +3,13 @@
 A partition is a shard, so a topic with another number of partitions would route records to the wrong place for ever.
 """
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import msgspec
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import TopicAlreadyExistsError, for_code
+from aiokafka.errors import TopicAlreadyExistsError, UnknownTopicOrPartitionError, for_code
 
 REQUEST_TIMEOUT_MS: Final = 10_000
 
@@ -43,19 +45,42 @@ async def ensure_topic(bootstrap_servers: str, options: TopicOptions) -> None:
         TopicMismatch: it has another number of partitions.
         KafkaError: the broker cannot be reached or refused.
     """
-    admin: Any = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers, request_timeout_ms=REQUEST_TIMEOUT_MS)
-    try:
-        await admin.start()
+    async with _admin(bootstrap_servers) as admin:
         partitions = await _partition_count(admin, options.name)
         if partitions is None:
             await _create(admin, options)
             partitions = options.partitions
+    _check(options.name, partitions, options.partitions)
+
+
+async def check_topic(bootstrap_servers: str, name: str, *, partitions: int) -> None:
+    """Check that the topic is there and has one partition for each shard.
+
+    Raises:
+        TopicMismatch: it has another number of partitions.
+        UnknownTopicOrPartitionError: it is not there (yet).
+        KafkaError: the broker cannot be reached or refused.
+    """
+    async with _admin(bootstrap_servers) as admin:
+        found = await _partition_count(admin, name)
+    if found is None:
+        raise UnknownTopicOrPartitionError(f"there is no topic {name} yet")
+    _check(name, found, partitions)
+
+
+def _check(name: str, found: int, wanted: int) -> None:
+    if found != wanted:
+        raise TopicMismatch(f"topic {name} has {found} partitions and this installation {wanted} shards")
+
+
+@asynccontextmanager
+async def _admin(bootstrap_servers: str) -> AsyncIterator[Any]:
+    admin: Any = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers, request_timeout_ms=REQUEST_TIMEOUT_MS)
+    try:
+        await admin.start()
+        yield admin
     finally:
         await admin.close()
-    if partitions != options.partitions:
-        raise TopicMismatch(
-            f"topic {options.name} has {partitions} partitions and this installation {options.partitions} shards"
-        )
 
 
 async def _partition_count(admin: Any, topic: str) -> int | None:

@@ -8,15 +8,14 @@ commands are not concerned; they end in PostgreSQL.
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable
-from itertools import chain, repeat
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import asyncpg
 import msgspec
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
+from processors.patience import patiently, wait
 from processors.relay.checkpoints import Acknowledged, Checkpoints, Lead, LeadershipLost
 from processors.relay.shard_copy import ShardCopy
 from processors.relay.store_reader import StoreReader
@@ -27,17 +26,7 @@ _log = logging.getLogger(__name__)
 
 STATEMENT_TIMEOUT_S: Final = 5.0
 LONGEST_REQUEST_MS: Final = 10_000
-CONNECT_AGAIN_AFTER_S: Final = (0.2, 0.5, 1.0, 2.0)
 STOP_WITHIN_S: Final = 2.0
-_UNREACHABLE: Final = (
-    KafkaError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.CannotConnectNowError,
-    OSError,
-    TimeoutError,
-)
-
-_Part = TypeVar("_Part")
 
 
 class RelayOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,11 +91,11 @@ class Relay:
             StoreLostData, StoreGap: the store is not what it was; a person has to look.
             TopicMismatch: the topic's partitions are not the shards.
         """
-        producer = await _patiently(self._start_producer, stop, "Kafka")
+        producer = await patiently(self._start_producer, stop, "Kafka")
         if producer is None:
             return
         try:
-            checkpoints = await _patiently(self._open_checkpoints, stop, "PostgreSQL")
+            checkpoints = await patiently(self._open_checkpoints, stop, "PostgreSQL")
             if checkpoints is None:
                 return
             try:
@@ -180,7 +169,7 @@ class Relay:
                     self._start_copy(lead, parts, stop)
                 heads = await parts.checkpoints.heads()
                 self._spread(heads)
-            await _wait(stop, self._options.take_over_every_s)
+            await wait(stop, self._options.take_over_every_s)
         for copy in self._copies.values():
             copy.nudge()
 
@@ -204,7 +193,7 @@ class Relay:
         await checkpoints.listen(lambda shard, position: self._spread({shard: position}))
         while not stop.is_set():
             self._spread(await checkpoints.heads())
-            await _wait(stop, self._options.heads_every_s)
+            await wait(stop, self._options.heads_every_s)
 
     def _spread(self, heads: dict[int, int]) -> None:
         for shard, position in heads.items():
@@ -213,7 +202,7 @@ class Relay:
 
     async def _save_checkpoints(self, checkpoints: Checkpoints, stop: asyncio.Event) -> None:
         while not stop.is_set():
-            await _wait(stop, self._options.checkpoint_every_s)
+            await wait(stop, self._options.checkpoint_every_s)
             await self._save(checkpoints)
 
     async def _save(self, checkpoints: Checkpoints) -> None:
@@ -252,29 +241,11 @@ async def _end_when_lost(checkpoints: Checkpoints, stop: asyncio.Event) -> None:
         raise LeadershipLost("the connection that held the locks is gone")
 
 
-async def _wait(stop: asyncio.Event, seconds: float) -> None:
-    with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(stop.wait(), seconds)
-
-
 def _first(failures: BaseExceptionGroup[BaseException]) -> BaseException:
     failure: BaseException = failures
     while isinstance(failure, BaseExceptionGroup):
         failure = failure.exceptions[0]
     return failure
-
-
-async def _patiently(connect: Callable[[], Awaitable[_Part]], stop: asyncio.Event, what: str) -> _Part | None:
-    """`connect()`, tried again for as long as `what` cannot be reached; None when told to stop meanwhile."""
-    for pause_s in chain(CONNECT_AGAIN_AFTER_S, repeat(CONNECT_AGAIN_AFTER_S[-1])):
-        if stop.is_set():
-            break
-        try:
-            return await connect()
-        except _UNREACHABLE as error:
-            _log.warning("%s cannot be reached, trying again in %s s: %r", what, pause_s, error)
-        await _wait(stop, pause_s)
-    return None
 
 
 async def _close(producer: Any) -> None:

@@ -1,0 +1,126 @@
+"""Faust as this house uses it: it assigns, fetches and batches. What was done is remembered in PostgreSQL alone.
+
+Facts of faust-streaming 0.15.3 that this module is built around: it commits offsets that were never acknowledged, so a
+committed offset says nothing; it resumes every partition after an assignment, and one whose buffer was full; it drops
+what it reads below the offset that it last read; a seek while fetched records are being handed on is undone by them.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from typing import Any, Final, cast
+
+import faust
+import msgspec
+from aiokafka.errors import IllegalStateError
+from faust.exceptions import ConsumerNotStarted
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
+
+# The broker gives up a member after this long; a worker that was killed delays its successors by as much.
+SESSION_TIMEOUT_S: Final = 6.0
+HEARTBEAT_INTERVAL_S: Final = 1.5
+REBALANCE_TIMEOUT_S: Final = 20.0
+REQUEST_TIMEOUT_S: Final = 30.0
+COMMIT_INTERVAL_S: Final = 2.0
+
+
+class Placement(msgspec.Struct, frozen=True):
+    """Where an assigned shard is to be read from, and whether it is to be read at all."""
+
+    offset: int
+    halted: bool
+
+
+Place = Callable[[Iterable[int]], Awaitable[Mapping[int, Placement]]]
+
+
+class CheckpointedConsumer(driver.Consumer):
+    """Reads each assigned partition from where PostgreSQL says, not from where Kafka does."""
+
+    async def perform_seek(self) -> None:
+        """Called by Faust at every assignment, while nothing flows."""
+        host = cast("LogApp", self.app)
+        assigned = {tp.partition for tp in self.assignment() if tp.topic == host.log_topic}
+        if not assigned:
+            return
+        host.wanted_seeks.clear()
+        for shard, placement in (await host.place(assigned)).items():
+            await self._read_from(TP(host.log_topic, shard), placement)
+
+    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Any]]:  # noqa: ASYNC109 - Faust's signature
+        """Before fetching, when no record is in hand, is the one moment at which a seek is not undone."""
+        host = cast("LogApp", self.app)
+        while host.wanted_seeks and self.flow_active:
+            shard, placement = host.wanted_seeks.popitem()
+            try:
+                await self._read_from(TP(host.log_topic, shard), placement)
+            except IllegalStateError:
+                host.log.info("shard %s was taken away before it could be read again", shard)
+        async for found in super().getmany(timeout):
+            yield found
+
+    async def _read_from(self, partition: TP, placement: Placement) -> None:
+        await self.seek_wait({partition: placement.offset})
+        self._acked[partition].clear()
+        self._acked_index[partition].clear()
+        self._gap.pop(partition, None)
+        self._committed_offset[partition] = placement.offset
+        if placement.halted:
+            self.pause_partitions({partition})
+        else:
+            self.resume_partitions({partition})
+
+
+class CheckpointedTransport(driver.Transport):
+    """aiokafka, with our consumer."""
+
+    Consumer = CheckpointedConsumer
+
+
+class LogApp(faust.App):
+    """One consumer group's worker in this process: no web server, no tables, no topics of its own, no files."""
+
+    def __init__(self, *, group: str, instance: str | None, bootstrap_servers: str, topic: str, place: Place) -> None:
+        self.log_topic = topic
+        self.place = place
+        self.wanted_seeks: dict[int, Placement] = {}
+        super().__init__(
+            group,
+            broker=[f"kafka://{server.strip()}" for server in bootstrap_servers.split(",")],
+            autodiscover=False,
+            web_enabled=False,
+            store="memory://",
+            # Without tables to stand by for, partitions are simply dealt out.
+            table_standby_replicas=0,
+            topic_allow_declare=False,
+            topic_disable_leader=True,
+            # One event that is never acknowledged would make stop() wait for ever.
+            stream_wait_empty=False,
+            consumer_auto_offset_reset="earliest",
+            consumer_group_instance_id=instance,
+            broker_session_timeout=SESSION_TIMEOUT_S,
+            broker_heartbeat_interval=HEARTBEAT_INTERVAL_S,
+            broker_rebalance_timeout=REBALANCE_TIMEOUT_S,
+            broker_request_timeout=REQUEST_TIMEOUT_S,
+            broker_commit_interval=COMMIT_INTERVAL_S,
+            # Our own watchdog judges progress; Faust's would only warn of shards that have nothing to do.
+            stream_processing_timeout=86_400.0,
+            broker_commit_livelock_soft_timeout=86_400.0,
+        )
+
+    def _new_transport(self) -> Any:
+        return CheckpointedTransport(self.conf.broker_consumer, self)
+
+    def _create_directories(self) -> None:
+        """Nothing is kept in files."""
+
+    def read_again(self, shard: int, placement: Placement) -> None:
+        """Have a shard read from elsewhere (or no longer) as soon as that is safe."""
+        self.wanted_seeks[shard] = placement
+
+    def highwater(self, shard: int) -> int | None:
+        """The offset behind the partition's last message, as of the last fetch; None while that is not known."""
+        try:
+            highwater: int | None = self.consumer.highwater(TP(self.log_topic, shard))
+        except (IllegalStateError, AssertionError, ConsumerNotStarted):
+            return None
+        return highwater

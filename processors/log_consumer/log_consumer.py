@@ -1,0 +1,282 @@
+"""A worker on the log: Faust brings records, the handler applies them, and each shard goes on, waits or halts alone."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+from faust.types import TP
+from prometheus_client import Counter
+
+from processors.log_consumer.faust_app import LogApp, Placement
+from processors.log_consumer.halted_shards import HaltedShards
+from processors.log_consumer.handler import BatchHandler
+from processors.log_consumer.shard_progress import ShardProgress
+from processors.log_consumer.shard_work import Applied, GivenUp, Missing, Poisoned, apply, ascending
+from processors.patience import OUTAGES, patiently, pauses, wait
+from processors.topics import check_topic
+from schemas.kafka_record import record_of
+from schemas.records import Record
+
+_log = logging.getLogger(__name__)
+
+LOOK_EVERY_S: Final = 0.5
+STOP_APP_WITHIN_S: Final = 10.0
+SHRUNK_FOR_S: Final = 3.0
+
+HALTS: Final = Counter("guilder_consumer_halts", "Times that a consumer has halted a shard.", ["consumer"])
+
+
+class Stalled(Exception):
+    """A shard that is not halted has messages waiting and has not moved for long: only a new process may help."""
+
+
+class ConsumerFailed(Exception):
+    """Faust, or what surrounds the handler, has failed."""
+
+
+class LogConsumerOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """`instance` names this worker in its group: one that comes back under its name gets its shards back at once.
+
+    `max_batch` records are handled together at most, gathered for `within_s` seconds.
+    """
+
+    bootstrap_servers: str
+    topic: str
+    group: str
+    shards: int
+    instance: str | None = None
+    max_batch: int = 2000
+    within_s: float = 0.01
+    shards_at_once: int = 4
+    stalled_after_s: float = 30.0
+    finish_within_s: float = 5.0
+
+
+class LogConsumerHealth(msgspec.Struct, frozen=True, kw_only=True):
+    """`ready`: at work, and no shard of this worker is halted. `lag` is messages, by shard."""
+
+    ready: bool
+    positions: dict[int, int]
+    lag: dict[int, int]
+    halted: list[int]
+
+
+class LogConsumer:
+    """One worker of a consumer group, in the process's own event loop. Run it once."""
+
+    def __init__(self, options: LogConsumerOptions, handler: BatchHandler, halted: HaltedShards) -> None:
+        self._options = options
+        self._handler = handler
+        self._halted = halted
+        self._shards: dict[int, ShardProgress] = {}
+        self._app: LogApp | None = None
+        self._at_once = asyncio.Semaphore(options.shards_at_once)
+        self._finishing = False
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._failure: Exception | None = None
+
+    def health(self) -> LogConsumerHealth:
+        """How far the shards of this worker are."""
+        halted = sorted(shard for shard, progress in self._shards.items() if progress.halted)
+        return LogConsumerHealth(
+            ready=self._app is not None and self._failure is None and not halted,
+            positions={shard: progress.position for shard, progress in sorted(self._shards.items())},
+            lag={shard: progress.lag for shard, progress in sorted(self._shards.items())},
+            halted=halted,
+        )
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Consume until `stop`; a batch that is being handled is finished first, within `finish_within_s`.
+
+        Raises:
+            TopicMismatch: the topic's partitions are not the shards.
+            Stalled, ConsumerFailed: the process has to be started anew.
+        """
+        options = self._options
+
+        async def check() -> bool:
+            await check_topic(options.bootstrap_servers, options.topic, partitions=options.shards)
+            return True
+
+        if await patiently(check, stop, "Kafka") is None:
+            return
+        self._app = app = self._new_app()
+        try:
+            await app.start()
+            while not stop.is_set():
+                await wait(stop, LOOK_EVERY_S)
+                self._raise_if_failed(app)
+                self._watch(app)
+                await self._resume_redriven(app)
+        finally:
+            self._finishing = True
+            self._app = None
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._idle.wait(), options.finish_within_s)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(app.stop(), STOP_APP_WITHIN_S)
+
+    def _new_app(self) -> LogApp:
+        options = self._options
+        app = LogApp(
+            group=options.group,
+            instance=options.instance,
+            bootstrap_servers=options.bootstrap_servers,
+            topic=options.topic,
+            place=self._place,
+        )
+        topic = app.topic(options.topic, key_serializer="raw", value_serializer="raw", value_type=bytes)
+
+        async def consume(stream: Any) -> None:
+            async for events in stream.noack_take(options.max_batch, within=options.within_s):
+                await self._on_batch(events)
+
+        app.agent(topic, name=options.group, concurrency=1)(consume)
+        return app
+
+    async def _place(self, shards: Iterable[int]) -> Mapping[int, Placement]:
+        """Where newly assigned shards are read from. A record's offset is at least its position - 1."""
+        assigned = sorted(shards)
+        for pause_s in pauses():
+            try:
+                positions = await self._handler.positions(assigned)
+                halted = await self._halted.among(assigned)
+                break
+            except OUTAGES as error:
+                _log.warning("checkpoints cannot be read, trying again in %s s: %r", pause_s, error)
+                await asyncio.sleep(pause_s)
+        self._shards = {shard: _progress(positions.get(shard, 0), halted=shard in halted) for shard in assigned}
+        _log.info("assigned shards %s, of them halted %s", assigned, sorted(halted))
+        return {shard: Placement(progress.position, progress.halted) for shard, progress in self._shards.items()}
+
+    async def _on_batch(self, events: Sequence[Any]) -> None:
+        """Nothing may escape from here: Faust would restart the agent and go on behind what failed."""
+        by_shard: dict[int, list[Any]] = {}
+        for event in events:
+            by_shard.setdefault(event.message.partition, []).append(event)
+        self._idle.clear()
+        try:
+            await asyncio.gather(*(self._on_shard(shard, theirs) for shard, theirs in sorted(by_shard.items())))
+        except Exception as error:  # noqa: BLE001 - what it is decides run(), where it ends the process
+            _log.exception("a batch could not be handled")
+            self._failure = error
+        finally:
+            self._idle.set()
+
+    async def _on_shard(self, shard: int, events: list[Any]) -> None:
+        progress = self._shards.get(shard)
+        if progress is None or progress.halted:
+            return
+        events = [event for event in events if not progress.is_stale(event.message.offset)]
+        if not events:
+            return
+        async with self._at_once:
+            if self._finishing or self._failure is not None:
+                return
+            if await self._handle(shard, progress, [event.message for event in events]):
+                for event in events:
+                    event.ack()
+
+    async def _handle(self, shard: int, progress: ShardProgress, messages: list[Any]) -> bool:
+        """Apply the messages of one shard; false when it could not go on and nothing may be acknowledged."""
+        try:
+            received = [_record(message) for message in messages]
+        except (KeyError, ValueError) as error:
+            await self._halt(shard, progress, progress.position + 1, f"the relay did not write this message: {error!r}")
+            return False
+        match await apply(self._handler, shard, ascending(received), lambda: self._finishing):
+            case Applied(position):
+                at = asyncio.get_running_loop().time()
+                progress.handled(position=position, next_offset=messages[-1].offset + 1, at=at)
+                return True
+            case Missing(expected, got):
+                first = next(index for index, record in enumerate(received) if record.position == got)
+                await self._on_gap(shard, progress, expected, messages[first].offset)
+            case Poisoned(position, reason):
+                await self._halt(shard, progress, position, reason)
+            case GivenUp():
+                pass
+        return False
+
+    async def _on_gap(self, shard: int, progress: ShardProgress, missing: int, offset: int) -> None:
+        """Read again once from the checkpoint; if the same position is missing then, it is not in the topic."""
+        app = self._app
+        if app is None or self._shards.get(shard) is not progress:
+            return  # the shard was assigned anew meanwhile, and is read from its checkpoint anyway
+        if progress.missing == missing:
+            await self._halt(shard, progress, missing, f"position {missing} is missing in the topic")
+            return
+        _log.warning("shard %s: position %s did not come; reading again from the checkpoint", shard, missing)
+        progress.missing = missing
+        progress.gap_at = offset
+        app.read_again(shard, Placement(missing - 1, halted=False))
+
+    async def _halt(self, shard: int, progress: ShardProgress, position: int, reason: str) -> None:
+        _log.error("ALARM shard %s of %s halts at position %s: %s", shard, self._handler.name, position, reason)
+        HALTS.labels(self._handler.name).inc()
+        progress.halted = True
+        if self._app is not None:
+            self._app.consumer.pause_partitions({TP(self._options.topic, shard)})
+        try:
+            await self._halted.add(shard, position, reason)
+        except OUTAGES as error:
+            # Without its row the shard is soon tried again, and halts again with it.
+            _log.warning("the halt of shard %s could not be noted: %r", shard, error)
+
+    async def _resume_redriven(self, app: LogApp) -> None:
+        """A halted shard goes on when its row has been taken away."""
+        halted = [shard for shard, progress in self._shards.items() if progress.halted]
+        if not halted:
+            return
+        try:
+            redriven = sorted(set(halted) - await self._halted.among(halted))
+            positions = await self._handler.positions(redriven) if redriven else {}
+        except OUTAGES as error:
+            _log.warning("halted shards cannot be looked up: %r", error)
+            return
+        for shard in redriven:
+            _log.info("shard %s of %s goes on from position %s", shard, self._handler.name, positions[shard] + 1)
+            self._shards[shard] = _progress(positions[shard], halted=False)
+            app.read_again(shard, Placement(positions[shard], halted=False))
+
+    def _raise_if_failed(self, app: LogApp) -> None:
+        if self._failure is not None:
+            raise ConsumerFailed(f"a batch could not be handled: {self._failure!r}") from self._failure
+        if app.crashed:
+            raise ConsumerFailed(f"Faust has crashed: {app.crash_reason!r}")
+
+    def _watch(self, app: LogApp) -> None:
+        """End the process when a shard has messages waiting and does not move: Faust cannot be trusted to notice."""
+        now = asyncio.get_running_loop().time()
+        for shard, progress in self._shards.items():
+            if progress.halted:
+                continue
+            progress.highwater = app.highwater(shard)
+            still_s = now - progress.moved_at
+            if progress.lag and still_s > self._options.stalled_after_s:
+                raise Stalled(
+                    f"shard {shard} has {progress.lag} messages waiting and has not moved for {still_s:.0f} s"
+                )
+            if progress.highwater is None or progress.highwater == progress.next_offset:
+                progress.moved_at = now
+            elif progress.highwater < progress.next_offset and still_s > SHRUNK_FOR_S:
+                _log.warning("shard %s: the topic is shorter than it was; reading again from the checkpoint", shard)
+                progress.moved_at = now
+                app.read_again(shard, Placement(progress.position, halted=False))
+
+
+def _progress(position: int, *, halted: bool) -> ShardProgress:
+    # The first record that is wanted, position + 1, stands at offset `position` or above.
+    return ShardProgress(
+        position=position, next_offset=position, moved_at=asyncio.get_running_loop().time(), halted=halted
+    )
+
+
+def _record(message: Any) -> Record:
+    if message.key is None or message.value is None:
+        raise ValueError("it has no key or no value")
+    return record_of(message.partition, message.key, message.value, message.headers)
