@@ -36,6 +36,7 @@ COMMENT ON COLUMN steps.in_doubt IS 'An earlier call of this attempt may have re
 COMMENT ON COLUMN steps.due_at IS 'When the step should be taken.';
 COMMENT ON COLUMN steps.ready_at IS 'When it may be claimed: due, or a lease''s end, or the end of a failure''s back-off.';
 COMMENT ON COLUMN steps.lease_epoch IS 'Counts the claims; whoever finishes a step shows the epoch it was given.';
+COMMENT ON COLUMN steps.leased_by IS 'Who claimed it last; null once it failed, until somebody claims it again.';
 COMMENT ON COLUMN steps.error IS 'Why the step failed last; the step is tried again all the same.';
 
 CREATE TABLE saga_cases (

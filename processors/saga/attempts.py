@@ -76,9 +76,12 @@ class Attempts:
             key = command_key(step.subject, "started")
             intent = await self._log.tell(step, intent, start, key=key, source="http")
             attempt = intent.state.attempts[step.subject]
-        if not attempt.open:
+        if not attempt.open and (stage != "inquiry" or intent.state.case_of(attempt.id) is None):
             return Finish(step=step, result="ended_before", following=None)
         verdict = await self._ask(step, stage, intent, attempt)
+        if not attempt.open and not isinstance(verdict, Approved | Negative):
+            # A case about an answer that contradicts another: the PSP is asked, and nothing more is done.
+            return Finish(step=step, result="not_known", following=None)
         return await self._act(step, intent, attempt, verdict)
 
     async def _ask(self, step: ClaimedStep, stage: Stage, intent: Intent, attempt: Attempt) -> Verdict:

@@ -18,7 +18,7 @@ WHERE closed_at IS NULL ORDER BY opened_at, case_id LIMIT $1
 """
 _REDRIVE: Final = """
 UPDATE steps SET ready_at = least(ready_at, $4) WHERE subject = $1 AND kind = $2 AND try = $3
-    AND finished_at IS NULL AND error IS NOT NULL
+    AND finished_at IS NULL AND error IS NOT NULL AND leased_by IS NULL
 RETURNING true
 """
 # Asked anew from the first inquiry on, or, where a late success had to be undone, from the first call. A case whose
@@ -87,7 +87,7 @@ async def open_cases(pool: asyncpg.Pool, *, limit: int = 1000) -> list[OpenCase]
 
 
 async def redrive(pool: asyncpg.Pool, step: FailedStep, *, now_ms: int) -> bool:
-    """Try a failed step again at once instead of at the end of its back-off; false when it is not failed any more."""
+    """Try a failed step again at once instead of at the end of its back-off; false when it is done or under way by now."""
     return await _happened(pool, _REDRIVE, step.subject, step.kind, step.try_no, now_ms)
 
 

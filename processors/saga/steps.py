@@ -108,7 +108,7 @@ SELECT subject, kind, try, lease_epoch FROM finished
 """  # noqa: S608 - only constants of this module
 
 _FAIL: Final = """
-UPDATE steps SET failures = failures + 1, error = $5, ready_at = $6
+UPDATE steps SET failures = failures + 1, error = $5, ready_at = $6, leased_by = NULL
 WHERE subject = $1 AND kind = $2 AND try = $3 AND lease_epoch = $4 AND finished_at IS NULL
 """
 

@@ -7,7 +7,6 @@ from typing import Any, Literal
 from uuid import UUID
 
 import asyncpg
-import httpx
 import msgspec
 
 from aggregates import payment_intent
@@ -199,6 +198,15 @@ def worker_options(holder: str = "test", **changes: Any) -> WorkerOptions:
 
 
 @asynccontextmanager
+async def store_at(dsn: str) -> AsyncIterator[EventStore]:
+    store = await EventStore.open(StoreOptions(dsn=dsn))
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+@asynccontextmanager
 async def running_saga(
     dsn: str,
     psp_url: str,
@@ -232,10 +240,3 @@ async def running_saga(
         await psp.close()
         await pool.close()
         await store.close()
-
-
-async def simulator_log(url: str) -> list[dict[str, Any]]:
-    """The simulator's own account of what it did."""
-    async with httpx.AsyncClient(base_url=url) as client:
-        answer = await client.get("/sim/log", params={"limit": 100_000})
-    return [msgspec.json.decode(line) for line in answer.text.splitlines() if line]

@@ -4,7 +4,8 @@ import pytest
 
 from schemas.events import PspAttemptStarted
 from tests.bootstrap.psp_simulator.server import SimulatorProcess
-from tests.processors.saga.harness import RunningSaga, simulator_log
+from tests.oracles.psp import simulator_log
+from tests.processors.saga.harness import RunningSaga
 
 AUTHORIZATIONS = {
     "tok_ok": "authorized",
