@@ -1,0 +1,108 @@
+"""The API process: commands and queries over HTTP."""
+
+import asyncio
+import gc
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+import structlog
+import uvicorn
+
+import command_api
+from bootstrap.asgi import create_app
+from bootstrap.clock import SYSTEM_CLOCK
+from bootstrap.identity import SYSTEM_IDS
+from bootstrap.processes import HealthReport, OpsServer, configure_logging
+from bootstrap.processes.connections import dsn_of, store_options
+from bootstrap.settings import Settings
+from bootstrap.telemetry import start_tracing, traced
+from command_api import CommandServices
+from command_api.authentication import Authenticator
+from command_api.hot_dispatch import App
+from command_api.merchants import Merchants
+from command_api.ownership import Ownership
+from event_store import EventStore
+from projections import query_api
+from projections.query_api import QueryServices
+from schemas.errors import ShardUnavailable
+
+NAME: Final = "api"
+DRAIN_S: Final = 10
+_READY_WITHIN_S: Final = 2.0
+
+
+class ApiHealth:
+    """Ready while the log can be read; commands need nothing else, and reads fail by themselves."""
+
+    def __init__(self, store: EventStore) -> None:
+        self._store = store
+
+    async def report(self) -> HealthReport:
+        """Whether the log answers within two seconds, and how far it has got."""
+        try:
+            async with asyncio.timeout(_READY_WITHIN_S):
+                heads = await self._store.heads()
+        except (ShardUnavailable, TimeoutError):
+            return HealthReport(ready=False, details={"log": "cannot be read"})
+        return HealthReport(ready=True, details={"shards": self._store.shards, "events": sum(heads.values())})
+
+
+@asynccontextmanager
+async def application(settings: Settings) -> AsyncIterator[App]:
+    """The HTTP application with everything it needs open: the log, and the read models.
+
+    Raises:
+        WrongNumberOfShards: the installation has another number of shards than is configured.
+        SettingMissing: no database is named.
+        SchemaDisagreement: the database knows a schema by another hash than this program.
+        ShardUnavailable: the database cannot be reached.
+    """
+    store = await EventStore.open(store_options(settings))
+    try:
+        queries = await QueryServices.open(dsn_of(settings), shards=store.shards)
+        try:
+            merchants = Merchants(store)
+            authenticator = Authenticator(merchants, SYSTEM_CLOCK, operator_key_sha256=settings.operator.key_sha256)
+            commands = CommandServices(store, merchants, Ownership(store), SYSTEM_CLOCK, SYSTEM_IDS)
+            yield create_app(
+                [(command_api.ROUTES, commands), (query_api.ROUTES, queries)], authenticator, ApiHealth(store).report
+            )
+        finally:
+            await queries.close()
+    finally:
+        await store.close()
+
+
+async def run(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT; then refuse new requests, finish those under way, store what waits, and end."""
+    configure_logging(NAME)
+    log = structlog.get_logger(NAME)
+    tracing = start_tracing(NAME, sampled=settings.telemetry.sampled, folder=settings.home / "logs")
+    async with application(settings) as app:
+        server = OpsServer(
+            uvicorn.Config(
+                traced(app, tracing),
+                host=settings.api.host,
+                port=settings.api.port,
+                log_config=None,
+                access_log=False,
+                lifespan="off",
+                http="httptools",
+                server_header=False,
+                date_header=False,
+                timeout_graceful_shutdown=DRAIN_S,
+            )
+        )
+        loop = asyncio.get_running_loop()
+        for asked in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(asked, setattr, server, "should_exit", True)
+        # What lives from the start lives to the end; the collector need not look at it again.
+        gc.collect()
+        gc.freeze()
+        log.info("started", host=settings.api.host, port=settings.api.port)
+        await server.serve()
+    if tracing is not None:
+        tracing.shutdown()
+    log.info("ended")
