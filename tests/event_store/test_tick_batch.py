@@ -1,0 +1,54 @@
+import asyncio
+from collections.abc import Mapping, Sequence
+
+import pytest
+
+from event_store.tick_batch import TickBatch
+
+
+class Doubling:
+    """Finds twice the key, and remembers what it was asked for together."""
+
+    def __init__(self) -> None:
+        self.queries: list[list[int]] = []
+
+    async def __call__(self, keys: Sequence[int]) -> Mapping[int, int]:
+        self.queries.append(list(keys))
+        await asyncio.sleep(0)
+        if 13 in keys:
+            raise LookupError
+        return {key: 2 * key for key in keys}
+
+
+async def test_what_is_asked_in_one_tick_is_one_query() -> None:
+    fetch = Doubling()
+    batch = TickBatch(fetch, limit=100)
+    assert await asyncio.gather(*(batch.get(key) for key in (1, 2, 1, 3))) == [2, 4, 2, 6]
+    assert fetch.queries == [[1, 2, 3]]
+    assert await batch.get(4) == 8
+    assert fetch.queries == [[1, 2, 3], [4]]
+
+
+async def test_a_query_is_bounded() -> None:
+    fetch = Doubling()
+    batch = TickBatch(fetch, limit=2)
+    await asyncio.gather(*(batch.get(key) for key in range(5)))
+    assert fetch.queries == [[0, 1], [2, 3], [4]]
+
+
+async def test_an_error_reaches_everyone_who_asked_and_nobody_else() -> None:
+    batch = TickBatch(Doubling(), limit=100)
+    outcomes = await asyncio.gather(batch.get(13), batch.get(1), return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [LookupError, LookupError]
+    assert await batch.get(1) == 2
+
+
+async def test_one_who_goes_away_takes_nobody_along() -> None:
+    batch = TickBatch(Doubling(), limit=100)
+    tasks = [asyncio.create_task(batch.get(1)) for _ in range(3)]
+    await asyncio.sleep(0)
+    tasks[0].cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await tasks[0]
+    assert await asyncio.gather(*tasks[1:]) == [2, 2]
+    await batch.close()
