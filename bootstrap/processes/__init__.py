@@ -110,6 +110,15 @@ def ops_application(health: Callable[[], Awaitable[HealthReport]]) -> Callable[.
     return application
 
 
+def stop_on_signals() -> asyncio.Event:
+    """An event that is set when the process is asked to end."""
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for asked in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(asked, stopping.set)
+    return stopping
+
+
 async def serve(
     name: str,
     ops_port: int,
@@ -125,10 +134,7 @@ async def serve(
     """
     configure_logging(name)
     log = structlog.get_logger(name)
-    stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for asked in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(asked, stopping.set)
+    stopping = stop_on_signals()
     server = OpsServer(
         uvicorn.Config(
             ops_application(health), host=ops_host, port=ops_port, log_config=None, access_log=False, lifespan="off"

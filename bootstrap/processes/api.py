@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
@@ -14,7 +13,7 @@ import command_api
 from bootstrap.asgi import create_app
 from bootstrap.clock import SYSTEM_CLOCK
 from bootstrap.identity import SYSTEM_IDS
-from bootstrap.processes import HealthReport, OpsServer, configure_logging
+from bootstrap.processes import HealthReport, OpsServer, configure_logging, stop_on_signals
 from bootstrap.processes.connections import dsn_of, store_options
 from bootstrap.settings import Settings
 from bootstrap.telemetry import start_tracing, traced
@@ -95,14 +94,17 @@ async def run(settings: Settings) -> None:
                 timeout_graceful_shutdown=DRAIN_S,
             )
         )
-        loop = asyncio.get_running_loop()
-        for asked in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(asked, setattr, server, "should_exit", True)
+        stopping = stop_on_signals()
         # What lives from the start lives to the end; the collector need not look at it again.
         gc.collect()
         gc.freeze()
         log.info("started", host=settings.api.host, port=settings.api.port)
-        await server.serve()
+        serving = asyncio.create_task(server.serve(), name="http")
+        asked = asyncio.create_task(stopping.wait(), name="stop asked")
+        await asyncio.wait([serving, asked], return_when=asyncio.FIRST_COMPLETED)
+        asked.cancel()
+        server.should_exit = True
+        await serving
     if tracing is not None:
         tracing.shutdown()
     log.info("ended")
