@@ -126,10 +126,10 @@ class QueryParameters:
         value = self._values.get("limit")
         if value is None:
             return DEFAULT_LIMIT
-        if not (value.isascii() and value.isdigit() and len(value) <= len(str(MAX_LIMIT)) + 1):
-            code = "out_of_range" if value.lstrip("-").isdigit() else "not_integer"
-            raise bad_parameter("limit", code, f"is a whole number from 1 to {MAX_LIMIT}")
-        if not 1 <= int(value) <= MAX_LIMIT:
+        if not value.isascii() or not value.removeprefix("-").isdigit():
+            raise bad_parameter("limit", "not_integer", f"is a whole number from 1 to {MAX_LIMIT}")
+        # Before it is read: a number of thousands of digits is not worth the while.
+        if len(value) > len(str(MAX_LIMIT)) or not 1 <= int(value) <= MAX_LIMIT:
             raise bad_parameter("limit", "out_of_range", f"is a whole number from 1 to {MAX_LIMIT}")
         return int(value)
 
