@@ -1,9 +1,9 @@
 """A saga on a real store and a real simulator, a merchant who commands, and a feeder that stands for relay and Kafka."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 from uuid import UUID
 
 import asyncpg
@@ -31,6 +31,8 @@ from schemas.events.fees import IntentFeePlan
 from schemas.events.payment_intent import PaymentMethod
 from schemas.identifiers import uuid7
 from tests.bootstrap.psp_simulator.server import KEY
+
+Found = TypeVar("Found")
 
 SHARD = 1
 DELAY_SCALE = 0.02
@@ -155,6 +157,16 @@ class Shop:
 
 def is_settled(state: PaymentIntent) -> bool:
     return all(operation.ended_version is not None for operation in state.operations.values())
+
+
+async def eventually(look: Callable[[], Awaitable[Found | None]], *, deadline_s: float = 10) -> Found:
+    """What `look` finds, as soon as that is true of it."""
+    deadline = asyncio.get_running_loop().time() + deadline_s
+    while True:
+        if found := await look():
+            return found
+        assert asyncio.get_running_loop().time() < deadline, "it never came"
+        await asyncio.sleep(0.05)
 
 
 class Feeder:

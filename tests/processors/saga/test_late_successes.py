@@ -1,0 +1,76 @@
+"""A success after the merchant was told no: nothing is resurrected, the money goes back, once."""
+
+from typing import Literal
+from uuid import UUID
+
+import pytest
+
+from aggregates.payment_intent.commands import RecordOutcome
+from bootstrap.clock import SYSTEM_CLOCK
+from processors.psp.declines import decline
+from processors.psp.provider import Answer, AuthorizeOrder, OrderReply
+from processors.psp.simulator import SimulatorPsp
+from processors.saga.ladder import Approved
+from processors.saga.orders import inquiry_of
+from processors.saga.outcomes import outcome_of
+from schemas.events import LateSuccessReceived, LateSuccessReversed
+from tests.bootstrap.psp_simulator.server import SimulatorProcess
+from tests.oracles.psp import simulator_log
+from tests.processors.saga.harness import IDS, SHARD, RunningSaga, running_saga, simulator_options
+
+
+class ForgetfulPsp(SimulatorPsp):
+    """Says declined when asked to authorize, though it has held or taken the money: a late success in the making."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(simulator_options(url))
+
+    async def authorize(self, order: AuthorizeOrder) -> OrderReply:
+        await super().authorize(order)
+        return Answer(
+            approved=False,
+            amount=order.amount,
+            currency=order.currency,
+            psp_reference=None,
+            psp_operation_reference=None,
+            decline=decline("generic_decline"),
+        )
+
+
+@pytest.mark.parametrize(("method", "kind", "via"), [("manual", "hold", "void"), ("automatic", "charge", "refund")])
+async def test_a_late_success_is_undone_once(
+    database: str, fast_psp: SimulatorProcess, method: Literal["automatic", "manual"], kind: str, via: str
+) -> None:
+    psp = ForgetfulPsp(fast_psp.url)
+    async with running_saga(database, fast_psp.url, providers={"simulator": psp}) as saga:
+        intent = await saga.shop.order(method=method)
+        state = await saga.shop.settled(intent)
+        assert state.status == "declined"
+        await tell_the_truth(saga, intent, psp)
+
+        state = await saga.shop.until(
+            intent, lambda state: all(late.reversed for late in state.late_successes.values())
+        )
+
+        received, reversed_ = (await saga.shop.events(intent))[-3::2]
+        assert isinstance(received, LateSuccessReceived)
+        assert isinstance(reversed_, LateSuccessReversed)
+        assert (received.kind, reversed_.via, reversed_.amount) == (kind, via, 10_000)
+        (reference,) = {attempt.our_reference for attempt in state.attempts.values()}
+        lines = [line for line in await simulator_log(fast_psp.url) if line["reference"] == reference]
+        assert [line["operation"] for line in lines] == ["payment", "reversal"]
+    await psp.close()
+
+
+async def tell_the_truth(saga: RunningSaga, intent: UUID, psp: SimulatorPsp) -> None:
+    """The PSP's true answer arrives after all, as from a webhook."""
+    state = await saga.shop.state(intent)
+    (attempt,) = state.attempts.values()
+    answer = await psp.inquire(inquiry_of(state, attempt))
+    assert isinstance(answer, Answer)
+    verdict = Approved(answer=answer, resolved_by="psp_webhook")
+    outcome = outcome_of(attempt, verdict, currency="EUR", tries=1)
+    command = RecordOutcome(
+        attempt_id=attempt.id, outcome=outcome, case_id=IDS.new_id(SHARD), now_ms=SYSTEM_CLOCK.now_ms()
+    )
+    await saga.shop.command(intent, command, attempt.operation_id)

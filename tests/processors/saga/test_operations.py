@@ -1,0 +1,93 @@
+"""Captures, refunds and voids whose PSP misbehaves; unknown for ever."""
+
+import pytest
+
+from aggregates.payment_intent import PaymentIntent
+from bootstrap.clock import SYSTEM_CLOCK
+from processors.saga import redrive
+from schemas.events import (
+    ManualCaseOpened,
+    PspOutcomeUnknown,
+)
+from tests.bootstrap.psp_simulator.server import SimulatorProcess
+from tests.oracles.psp import faults_of_psp, faults_of_waiting, simulator_log
+from tests.processors.saga.harness import RunningSaga, eventually
+
+SUCCEEDING = (
+    "ok",
+    "timeout_before",
+    "timeout_after",
+    "reset_after",
+    "http500_after",
+    "slow",
+    "pending_ok",
+    "malformed",
+)
+SUCCEEDING_LATER = ("wrong_amount", "not_found_then_ok")
+FAILING = ("decline", "http500_before", "unavailable", "pending_decline", "rate_limited")
+
+
+async def assert_true(saga: RunningSaga, psp: SimulatorProcess, *states: PaymentIntent) -> None:
+    references = {attempt.our_reference for state in states for attempt in state.attempts.values()}
+    lines = [line for line in await simulator_log(psp.url) if line["reference"] in references]
+    assert faults_of_psp(lines, states) == []
+
+
+@pytest.mark.parametrize("scenario", [*SUCCEEDING, *SUCCEEDING_LATER, *FAILING])
+async def test_capture_refund_and_void_end_as_the_scenario_says(
+    saga: RunningSaga, fast_psp: SimulatorProcess, scenario: str
+) -> None:
+    shop, fails = saga.shop, scenario in FAILING
+    captured = await shop.order(f"tok_ok+capture={scenario}", method="manual")
+    refunded = await shop.order(f"tok_ok+refund={scenario}", method="automatic")
+    voided = await shop.order(f"tok_ok+void={scenario}")
+    for intent in (captured, refunded, voided):
+        await shop.settled(intent)
+    await shop.capture(captured, 4_000)
+    await shop.refund(refunded, 2_500)
+    await shop.cancel(voided)
+
+    capture, refund, void = [await shop.settled(intent) for intent in (captured, refunded, voided)]
+
+    assert capture.captured == (0 if fails else 4_000)
+    assert refund.refunded == (0 if fails else 2_500)
+    assert void.released == (0 if fails else 10_000)
+    assert [case for state in (capture, refund, void) for case in state.open_cases] == []
+    await assert_true(saga, fast_psp, capture, refund, void)
+
+
+async def test_what_nobody_can_find_out_becomes_a_case_that_can_be_asked_about_again(
+    saga: RunningSaga, fast_psp: SimulatorProcess, saga_database: str
+) -> None:
+    intent = await saga.shop.order("tok_unknown_forever")
+
+    state = await saga.shop.until(intent, lambda state: bool(state.open_cases))
+
+    assert state.status == "processing"
+    events = await saga.shop.events(intent)
+    unknown = [event for event in events if isinstance(event, PspOutcomeUnknown)]
+    assert [event.next_step for event in unknown] == [
+        *["retry"] * 5,
+        "inquiry",
+        "reversal",
+        *["reversal"] * 5,
+        "manual_case",
+    ]
+    assert isinstance(events[-1], ManualCaseOpened)
+    assert await faults_of_waiting(saga_database, [state]) == []
+
+    async def case_of_intent() -> redrive.OpenCase | None:
+        return next((case for case in await redrive.open_cases(saga.pool) if case.stream_id == intent), None)
+
+    case = await eventually(case_of_intent)
+    assert (case.exposure, case.currency) == (10_000, "EUR")
+
+    assert await redrive.redrive_case(saga.pool, case.case_id, now_ms=SYSTEM_CLOCK.now_ms())
+    assert not await redrive.redrive_case(saga.pool, case.case_id, now_ms=SYSTEM_CLOCK.now_ms())
+    asked = len(await saga.steps("subject = $1", case.attempt_id))
+
+    async def asked_again() -> bool:
+        return len(await saga.steps("subject = $1 AND finished_at IS NOT NULL", case.attempt_id)) > asked
+
+    assert await eventually(asked_again)
+    assert len((await saga.shop.state(intent)).open_cases) == 1
