@@ -4,9 +4,9 @@ from typing import Final
 
 from aggregates.payment_intent.commands import PspOutcome, RequestCancellation
 from aggregates.payment_intent.state import Operation, PaymentIntent
+from aggregates.payment_intent.timers import released_by_failure
 from schemas.errors import InvalidState, OperationInProgress
 from schemas.events import (
-    AuthorizationExpired,
     AuthorizationVoided,
     CancellationFailed,
     CancellationRequested,
@@ -55,11 +55,4 @@ def cancellation_failed(outcome: PspOutcome, state: PaymentIntent, operation: Op
     """The PSP would not release. If the hold ran out meanwhile, what the cancellation had kept from expiring goes."""
     assert outcome.decline is not None
     failed = CancellationFailed(result=outcome.result, decline=outcome.decline)
-    if state.expired_at is None:
-        return [failed]
-    expired = AuthorizationExpired(
-        amount_released=operation.amount,
-        expires_at=state.expires_at if state.expires_at is not None else state.expired_at,
-        confirmed_by=outcome.result.resolved_by,
-    )
-    return [failed, expired]
+    return [failed, *released_by_failure(outcome, state, operation.amount)]

@@ -8,6 +8,7 @@ from aggregates.payment_intent.commands import AdjustPspFee, RecordCaptureRevers
 from aggregates.payment_intent.fees import fee_returned_on_reversal, platform_fee, psp_fee_of_capture
 from aggregates.payment_intent.funding import taken_by_reversal
 from aggregates.payment_intent.state import Capture, Operation, PaymentIntent
+from aggregates.payment_intent.timers import released_by_failure
 from schemas.errors import (
     AuthorizationExpiredAlready,
     CaptureExceedsAuthorized,
@@ -17,7 +18,6 @@ from schemas.errors import (
     TooManyOperations,
 )
 from schemas.events import (
-    AuthorizationExpired,
     CaptureFailed,
     CaptureRequested,
     CaptureReversed,
@@ -108,14 +108,7 @@ def capture_failed(command: RecordOutcome, state: PaymentIntent, operation: Oper
     failed = CaptureFailed(
         result=outcome.result, decline=outcome.decline, capture_id=operation.capture_id, amount=operation.amount
     )
-    if state.expired_at is None:
-        return [failed]
-    expired = AuthorizationExpired(
-        amount_released=operation.amount,
-        expires_at=state.expires_at if state.expires_at is not None else state.expired_at,
-        confirmed_by=outcome.result.resolved_by,
-    )
-    return [failed, expired]
+    return [failed, *released_by_failure(outcome, state, operation.amount)]
 
 
 def _capture_of(state: PaymentIntent, capture_id: UUID) -> Capture:

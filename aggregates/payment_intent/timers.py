@@ -1,6 +1,6 @@
 """What time alone brings about: a hold runs out, captured funds become available."""
 
-from aggregates.payment_intent.commands import ExpireAuthorization, MakeFundsAvailable
+from aggregates.payment_intent.commands import ExpireAuthorization, MakeFundsAvailable, PspOutcome
 from aggregates.payment_intent.state import PaymentIntent
 from schemas.errors import InvalidState, NotFound
 from schemas.events import AuthorizationExpired, Event, FundsMadeAvailable
@@ -27,6 +27,15 @@ def expire_authorization(command: ExpireAuthorization, state: PaymentIntent) -> 
             confirmed_by=command.confirmed_by,
         )
     ]
+
+
+def released_by_failure(outcome: PspOutcome, state: PaymentIntent, amount: int) -> list[Event]:
+    """What a failed capture or cancellation of `amount` had kept from expiring, where the hold ran out meanwhile."""
+    if state.expired_at is None:
+        return []
+    assert state.expires_at is not None, "an expiry names its time"
+    resolved_by = outcome.result.resolved_by
+    return [AuthorizationExpired(amount_released=amount, expires_at=state.expires_at, confirmed_by=resolved_by)]
 
 
 def make_funds_available(command: MakeFundsAvailable, state: PaymentIntent) -> list[Event]:

@@ -4,7 +4,7 @@
 test; `then`, `rejected` and `nothing` say what it must cause. Names stand for ids: `op("capture_1")`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -318,6 +318,3 @@ def only(event_type: type[Event], scenario: Scenario) -> Any:
     """The one event of a type that the last command caused."""
     (event,) = [event for event in scenario.caused if isinstance(event, event_type)]
     return event
-
-
-Step = Callable[[Scenario], Scenario]

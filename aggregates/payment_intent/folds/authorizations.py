@@ -124,6 +124,7 @@ def _expired(state: PaymentIntent, event: AuthorizationExpired, recorded: Record
     return {
         "released": state.released + event.amount_released,
         "expired_at": recorded.recorded_at if state.expired_at is None else state.expired_at,
+        "expires_at": event.expires_at,
     }
 
 
