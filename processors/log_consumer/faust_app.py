@@ -21,6 +21,7 @@ HEARTBEAT_INTERVAL_S: Final = 1.5
 REBALANCE_TIMEOUT_S: Final = 20.0
 REQUEST_TIMEOUT_S: Final = 30.0
 COMMIT_INTERVAL_S: Final = 2.0
+METADATA_MAX_AGE_MS: Final = 5_000
 
 
 class Placement(msgspec.Struct, frozen=True):
@@ -97,6 +98,8 @@ class LogApp(faust.App):
             stream_wait_empty=False,
             consumer_auto_offset_reset="earliest",
             consumer_group_instance_id=instance,
+            # A topic that was made anew is noticed when its metadata is asked for.
+            consumer_metadata_max_age_ms=METADATA_MAX_AGE_MS,
             broker_session_timeout=SESSION_TIMEOUT_S,
             broker_heartbeat_interval=HEARTBEAT_INTERVAL_S,
             broker_rebalance_timeout=REBALANCE_TIMEOUT_S,
