@@ -8,7 +8,14 @@ import rfc8785
 from msgspec import inspect
 
 from command_api.card_numbers import holds_card_number
-from command_api.fields import Object, card_number_pointers, field_errors, text_errors
+from command_api.fields import (
+    NoNumber,
+    Object,
+    card_number_pointers,
+    field_errors,
+    no_number_pointers,
+    text_errors,
+)
 from schemas.canonical import canonical_json
 from schemas.errors import BadJson, FieldError, PanNotAllowed, UnsupportedMediaType, ValidationFailed
 
@@ -95,6 +102,11 @@ class BodyDecoder(Generic[BodyType]):
             raise PanNotAllowed(
                 [FieldError(pointer, "bad_format", "holds a card number; send a token") for pointer in numbers]
             )
+        if unreadable := list(no_number_pointers(document)):
+            raise BadJson(
+                "The body is not valid JSON: NaN and Infinity are no JSON numbers.",
+                errors=[FieldError(pointer, "not_integer", "is no number") for pointer in unreadable],
+            )
         errors = [*text_errors(document), *field_errors(self._kind, document)]
         if not errors:
             errors = self._inconsistencies(document)
@@ -122,13 +134,9 @@ def _read_with_care(raw: bytes) -> Any:
             raw.decode(),
             object_pairs_hook=Object,
             parse_int=lambda digits: int(digits) if len(digits) <= _DIGITS_THAT_COUNT else _TOO_LARGE,
-            parse_constant=_refuse_constant,
+            parse_constant=NoNumber,
         )
     except UnicodeDecodeError:
         raise BadJson("The body is not UTF-8.") from None
     except json.JSONDecodeError as error:
         raise BadJson(f"The body is not valid JSON: {error.msg} at character {error.pos}.") from None
-
-
-def _refuse_constant(constant: str) -> NoReturn:
-    raise BadJson(f"The body is not valid JSON: {constant} is no JSON number.")

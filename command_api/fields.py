@@ -29,6 +29,10 @@ def _counts(pairs: list[tuple[str, Any]]) -> Counter[str]:
     return Counter(name for name, _ in pairs)
 
 
+class NoNumber(float):
+    """`NaN` or `Infinity`: some programs write them, JSON has no such numbers."""
+
+
 def child(pointer: str, name: str | int) -> str:
     """The pointer of a member, with `~` and `/` escaped."""
     return f"{pointer}/{str(name).replace('~', '~0').replace('/', '~1')}"
@@ -45,6 +49,14 @@ def card_number_pointers(document: Any, pointer: str = "") -> Iterator[str]:
             yield pointer
         else:
             yield from card_number_pointers(value, child(pointer, name))
+
+
+def no_number_pointers(document: Any, pointer: str = "") -> Iterator[str]:
+    """Where the document holds what JSON has no number for."""
+    if isinstance(document, NoNumber):
+        yield pointer
+    for name, value in _members(document):
+        yield from no_number_pointers(value, child(pointer, name))
 
 
 def text_errors(document: Any, pointer: str = "") -> Iterator[FieldError]:
