@@ -100,7 +100,7 @@ class _Reversal(msgspec.Struct, frozen=True):
 
 class _Problem(msgspec.Struct, frozen=True):
     code: str
-    operation: msgspec.Raw | None = None
+    operation: msgspec.Raw = msgspec.Raw()
 
 
 def read_order(expected: Expected, http_status: int, body: bytes, retry_after: str | None) -> OrderReply:
@@ -108,7 +108,7 @@ def read_order(expected: Expected, http_status: int, body: bytes, retry_after: s
     if http_status in {_OK, _ACCEPTED}:
         return _operation(expected, body)
     problem = _problem(body)
-    if problem is not None and (http_status, problem.code) == _REFERENCE_IN_USE and problem.operation is not None:
+    if problem is not None and (http_status, problem.code) == _REFERENCE_IN_USE and problem.operation:
         # Our reference, and it is ours alone: what stands under it is what became of this attempt.
         return _operation(expected, bytes(problem.operation))
     return _failure(expected, http_status, problem, body, retry_after)
