@@ -21,6 +21,8 @@ VERBS: Final = {
     "down": "bootstrap.cli.down",
     "status": "bootstrap.cli.status",
     "logs": "bootstrap.cli.logs",
+    "demo": "bootstrap.cli.demo",
+    "merchant": "bootstrap.cli.merchant",
     "run": "bootstrap.cli.run",
     "migrate": "bootstrap.cli.migrate",
     "test": "bootstrap.cli.test",

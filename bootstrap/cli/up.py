@@ -5,7 +5,6 @@ import os
 import sys
 import time
 from collections.abc import Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -20,9 +19,7 @@ from bootstrap.local_stack.roster import ROSTER
 from bootstrap.local_stack.servers import ServerFailedError, tail
 from bootstrap.local_stack.state import InstallationState
 from bootstrap.local_stack.supervisor import Supervisor
-from bootstrap.local_stack.topics import ensure_topic
 from bootstrap.settings import Settings
-from schemas.kafka_record import TOPIC
 
 app = typer.Typer()
 POLL_S: Final = 0.1
@@ -82,7 +79,8 @@ def set_up_steps(settings: Settings) -> Sequence[NamedStep]:
 
 def finishing_steps(settings: Settings) -> Sequence[NamedStep]:
     """What is done once they are healthy."""
-    seed = import_module("bootstrap.demo").seed
+    from bootstrap.demo.seed import seed
+
     return [NamedStep("demo merchant", lambda: asyncio.run(ensure_demo_merchant(settings, seed)))]
 
 
@@ -96,8 +94,10 @@ async def migrate(settings: Settings) -> None:
 
 async def make_topic(settings: Settings) -> None:
     """Make the log's topic, one partition a shard."""
-    assert settings.kafka.bootstrap_servers is not None
-    await ensure_topic(settings.kafka.bootstrap_servers, TOPIC, partitions=settings.shards)
+    from bootstrap.processes.connections import bootstrap_servers_of, topic_of
+    from processors.topics import ensure_topic
+
+    await ensure_topic(bootstrap_servers_of(settings), topic_of(settings))
 
 
 def start_detached(console: Console, settings: Settings, *, servers_only: bool) -> None:

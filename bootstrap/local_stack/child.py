@@ -76,6 +76,14 @@ class Child:
         """None while it runs; negative: the signal that ended it."""
         return self.process.poll()
 
+    def listens_on(self, port: int) -> bool:
+        """Tell whether it is this process that listens on `port`, and not one that was there before it."""
+        try:
+            connections = psutil.Process(self.pid).net_connections("tcp")
+        except psutil.Error:
+            return False
+        return any(c.status == psutil.CONN_LISTEN and c.laddr.port == port for c in connections)
+
     def ask_to_stop(self) -> None:
         """Send the polite signal and return at once."""
         if self.exit_code is None:
@@ -93,7 +101,7 @@ class Child:
     def kill(self) -> None:
         """Kill the process and whatever still shares its session's process group."""
         if self.exit_code is None:
-            os.killpg(self.process.pid, signal.SIGKILL)
+            kill_session(self.pid)
 
 
 def start(
@@ -155,8 +163,19 @@ def end_recorded(identity: Identity, *, stop_signal: int = signal.SIGTERM, timeo
         process.send_signal(stop_signal)
         process.wait(timeout_s)
     except psutil.TimeoutExpired:
-        process.kill()
+        kill_session(identity.pid)
         process.wait(KILLED_WITHIN_S)
     except psutil.NoSuchProcess:
         pass
     return True
+
+
+def kill_session(pid: int) -> None:
+    """Kill a process together with its group where it leads one, as all that are started here do."""
+    try:
+        if os.getpgid(pid) == pid:
+            os.killpg(pid, signal.SIGKILL)
+        else:
+            os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass

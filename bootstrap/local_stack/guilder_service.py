@@ -32,6 +32,10 @@ class GuilderService:
         return self.process.name
 
     @property
+    def ports(self) -> tuple[int, ...]:
+        return (self.port,)
+
+    @property
     def health_url(self) -> str:
         return f"http://{LOOPBACK}:{self.port}/health/ready"
 

@@ -66,6 +66,10 @@ class KafkaServer:
     health_url: None = None
 
     @property
+    def ports(self) -> tuple[int, ...]:
+        return self.port, self.controller_port
+
+    @property
     def bootstrap_servers(self) -> str:
         return f"{LOOPBACK}:{self.port}"
 

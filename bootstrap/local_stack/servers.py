@@ -26,6 +26,9 @@ class Server(Protocol):
     @property
     def log_path(self) -> Path: ...
 
+    @property
+    def ports(self) -> tuple[int, ...]: ...
+
     def start(self) -> Child: ...
 
     def is_ready(self) -> bool: ...
@@ -76,7 +79,7 @@ def kafka_server(
 def wait_until_ready(server: Server, process: Child, *, timeout_s: float = READY_WITHIN_S) -> None:
     """Return once `server` answers. Raises ServerFailedError with the end of its log when it ends or takes longer."""
     deadline = time.monotonic() + timeout_s
-    while not server.is_ready():
+    while not (all(process.listens_on(port) for port in server.ports) and server.is_ready()):
         code = process.exit_code
         if code is not None or time.monotonic() > deadline:
             what = f"ended with {code}" if code is not None else f"did not answer within {timeout_s:.0f} s"

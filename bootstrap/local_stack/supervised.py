@@ -27,6 +27,9 @@ class Service(Protocol):
     def health_url(self) -> str | None: ...
 
     @property
+    def ports(self) -> tuple[int, ...]: ...
+
+    @property
     def log_path(self) -> Path: ...
 
     def start(self) -> Child: ...
@@ -68,7 +71,7 @@ class Supervised:
             self._started_at = self._check_at = now
             return True
         if now >= self._check_at:
-            self._check(now)
+            self._check(now, self.child)
         return False
 
     def _note_end(self, now: float, exit_code: int) -> None:
@@ -78,9 +81,11 @@ class Supervised:
         self.child, self.healthy, self._start_at = None, False, now + pause
         self.last_exit_code = exit_code
 
-    def _check(self, now: float) -> None:
+    def _check(self, now: float, child: Child) -> None:
         self._check_at = now + (CHECK_EVERY_S if self._once_healthy else CHECK_EVERY_S / 5)
-        was_healthy, self.healthy = self.healthy, self.service.is_ready()
+        # Another installation may be what answers on the port; the answer is ours only if the port is.
+        ours = self._once_healthy or all(child.listens_on(port) for port in self.service.ports)
+        was_healthy, self.healthy = self.healthy, ours and self.service.is_ready()
         if self.healthy and not was_healthy and self._once_healthy:
             self.report(f"{self.service.name} is healthy again")
         if was_healthy and not self.healthy:

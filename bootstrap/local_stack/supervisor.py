@@ -16,7 +16,7 @@ from typing import Final, NoReturn
 
 import msgspec
 
-from bootstrap.local_stack import installation, state
+from bootstrap.local_stack import installation, ports, state
 from bootstrap.local_stack.child import Identity
 from bootstrap.local_stack.plan import Plan
 from bootstrap.local_stack.servers import ServerFailedError, tail
@@ -27,6 +27,9 @@ TICK_S: Final = 0.1
 READY_WITHIN_S: Final = 120.0
 ENDS_ALLOWED_AT_START: Final = 3
 """A process that ends this often before it was ever healthy fails the start: it will not mend by itself."""
+
+
+STARTS_ON_LOST_PORTS: Final = 3
 
 
 class StopRequested(BaseException):
@@ -86,6 +89,7 @@ class Supervisor:
     report: Callable[[str], None] = lambda _sentence: None
     _running: list[Supervised] = field(default_factory=list)
     _state: InstallationState = field(default_factory=InstallationState)
+    _last_ports: dict[str, int] = field(default_factory=dict)
     _signals: StopSignals = field(default_factory=StopSignals)
 
     def run(self) -> None:
@@ -113,23 +117,18 @@ class Supervisor:
             self.report(f"ended {name}, left over from an earlier run")
         supervisor = RecordedProcess(name="supervisor", pid=me.pid, started_s=me.started_s)
         recorded = state.load(self.plan.home)
+        self._last_ports = recorded.ports
         self._state = InstallationState(supervisor=supervisor, ports=recorded.ports)
         self._save()
 
     def _bring_up(self) -> None:
         with self._step("servers"):
-            with self._signals.raising():
-                addresses = self.plan.prepare_servers(self._state.ports)
-            self._save(
-                ports=self.plan.ports, postgres_dsn=addresses.postgres_dsn, kafka_bootstrap=addresses.kafka_bootstrap
-            )
-            self._start_and_wait(self.plan.servers())
+            self._start_on_free_ports(self._prepared_servers)
         for step in self.plan.set_up_steps():
             with self._step(step.name), self._signals.raising():
                 step.run()
         with self._step("processes"):
-            self._start_and_wait(self.plan.processes())
-        self._save(api=self.plan.api_url, psp_simulator=self.plan.psp_simulator_url)
+            self._start_on_free_ports(self._prepared_processes)
         for step in self.plan.finishing_steps():
             with self._step(step.name), self._signals.raising():
                 step.run()
@@ -142,6 +141,32 @@ class Supervisor:
         done = Step(name=name, took_s=round(time.monotonic() - began, 2))
         self._save(steps=[*self._state.steps[:-1], done])
 
+    def _prepared_servers(self) -> Sequence[Service]:
+        with self._signals.raising():
+            found = self.plan.prepare_servers(self._last_ports)
+        self._save(ports=self.plan.ports, postgres_dsn=found.postgres_dsn, kafka_bootstrap=found.kafka_bootstrap)
+        return self.plan.servers()
+
+    def _prepared_processes(self) -> Sequence[Service]:
+        self.plan.prepare_processes(self._last_ports)
+        self._save(ports=self.plan.ports, api=self.plan.api_url, psp_simulator=self.plan.psp_simulator_url)
+        return self.plan.processes()
+
+    def _start_on_free_ports(self, prepare: Callable[[], Sequence[Service]]) -> None:
+        """Start what `prepare` returns; again, on other ports, where another program was quicker to take one."""
+        for _ in range(STARTS_ON_LOST_PORTS):
+            services = prepare()
+            try:
+                self._start_and_wait(services)
+            except ServerFailedError:
+                self._stop([supervised for supervised in self._running if supervised.service in services])
+                if not any(is_taken(service) for service in services):
+                    raise
+                self.report("a port was taken meanwhile; starting on others")
+            else:
+                return
+        raise ServerFailedError("ports are taken faster than they are chosen")
+
     def _start_and_wait(self, services: Sequence[Service]) -> None:
         started = [Supervised(service=service, report=self.report) for service in services]
         self._running += started
@@ -149,7 +174,8 @@ class Supervisor:
         while not all(supervised.healthy for supervised in started):
             self._tick()
             for supervised in started:
-                if supervised.failures >= ENDS_ALLOWED_AT_START or time.monotonic() > deadline:
+                ends_allowed = 1 if lost_a_port(supervised) else ENDS_ALLOWED_AT_START
+                if supervised.failures >= ends_allowed or time.monotonic() > deadline:
                     self._give_up(supervised)
 
     def _give_up(self, supervised: Supervised) -> NoReturn:
@@ -178,12 +204,26 @@ class Supervisor:
 
     def _take_down(self) -> None:
         """Guilder's processes first, all at once, then the servers they need; then forget them."""
-        servers = {service.name for service in self.plan.servers()}
-        for wanted in (False, True):
-            group = [supervised for supervised in self._running if (supervised.service.name in servers) is wanted]
-            children = [(s.child, s.service.stop_within_s) for s in group if s.child is not None]
-            for child, _ in children:
-                child.ask_to_stop()
-            for child, timeout_s in children:
-                child.stop(timeout_s=timeout_s)
+        servers = self.plan.servers()
+        self._stop([supervised for supervised in self._running if supervised.service not in servers])
+        self._stop(list(self._running))
         installation.forget_processes(self.plan.home)
+
+    def _stop(self, group: Sequence[Supervised]) -> None:
+        """Ask all of `group` at once, then wait for each, and supervise them no longer."""
+        children = [(s.child, s.service.stop_within_s) for s in group if s.child is not None]
+        for child, _ in children:
+            child.ask_to_stop()
+        for child, timeout_s in children:
+            child.stop(timeout_s=timeout_s)
+        self._running = [supervised for supervised in self._running if supervised not in group]
+
+
+def is_taken(service: Service) -> bool:
+    """Tell whether somebody listens on one of the ports of a service that does not run."""
+    return not all(ports.is_free(port) for port in service.ports)
+
+
+def lost_a_port(supervised: Supervised) -> bool:
+    """Tell whether it has ended because somebody else was quicker to take one of its ports."""
+    return supervised.failures > 0 and supervised.child is None and is_taken(supervised.service)

@@ -15,7 +15,7 @@ from bootstrap.local_stack import child
 from bootstrap.local_stack.child import Identity
 
 SLEEP = ["/bin/sleep", "60"]
-DEAF = ["/bin/sh", "-c", "trap '' TERM; while :; do sleep 1; done"]
+DEAF = ["/bin/sh", "-c", "trap '' TERM; while :; do sleep 60; done"]
 PARENT = """
 import sys
 from pathlib import Path
@@ -35,6 +35,10 @@ def soon(condition: Callable[[], bool], within_s: float = 5.0) -> bool:
     return True
 
 
+def is_gone(process: psutil.Process) -> bool:
+    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+
+
 def test_a_process_is_ended_by_its_polite_signal(tmp_path: Path) -> None:
     started = child.start("sleep", SLEEP, log_path=tmp_path / "sleep.log")
     assert started.identity.is_alive
@@ -47,7 +51,7 @@ def test_one_that_does_not_listen_is_killed_with_its_own_children(tmp_path: Path
     assert soon(lambda: bool(psutil.Process(started.pid).children()))
     [grandchild] = psutil.Process(started.pid).children()
     assert started.stop(timeout_s=0.2) == -signal.SIGKILL
-    assert soon(lambda: not grandchild.is_running() or grandchild.status() == psutil.STATUS_ZOMBIE)
+    assert soon(lambda: is_gone(grandchild))
 
 
 def test_a_pid_that_was_given_to_somebody_else_is_left_alone(tmp_path: Path) -> None:
@@ -70,8 +74,10 @@ def test_a_recorded_process_is_ended_and_one_that_is_gone_is_not_missed(tmp_path
 def test_a_recorded_process_that_does_not_listen_is_killed(tmp_path: Path) -> None:
     orphan = child.start("deaf", DEAF, log_path=tmp_path / "deaf.log")
     assert soon(lambda: bool(psutil.Process(orphan.pid).children()))
+    [grandchild] = psutil.Process(orphan.pid).children()
     assert child.end_recorded(orphan.identity, timeout_s=0.2)
     assert not orphan.identity.is_alive
+    assert soon(lambda: is_gone(grandchild))
     orphan.process.wait(5)
 
 

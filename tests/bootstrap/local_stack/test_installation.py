@@ -19,6 +19,7 @@ import pytest
 from bootstrap.cli.status import describe
 from bootstrap.local_stack import installation, state
 from bootstrap.local_stack.installation import AlreadyRunningError
+from bootstrap.local_stack.ports import choose
 from bootstrap.local_stack.servers import ServerAddresses
 from bootstrap.local_stack.state import InstallationState
 
@@ -37,12 +38,18 @@ class Installation:
     supervisor: "subprocess.Popen[bytes] | None" = None
 
     def up(self) -> InstallationState:
+        self.launch()
+        return self.await_ready()
+
+    def launch(self) -> None:
         mine = {name: value for name, value in os.environ.items() if not name.startswith("GUILDER_")}
         environment = {**mine, "PYTHONPATH": str(REPOSITORY), "GUILDER_HOME": str(self.home), **self.given}
         with self.log.open("wb") as log:
             self.supervisor = subprocess.Popen(
                 [sys.executable, str(SCRIPT)], env=environment, stdout=log, stderr=log, cwd=self.log.parent
             )
+
+    def await_ready(self) -> InstallationState:
         await_that(lambda: self.state.ready or self.supervisor_ended, 90)
         assert self.state.ready, self.log.read_text(encoding="utf-8")
         return self.state
@@ -113,7 +120,10 @@ async def test_it_comes_up_ends_without_a_trace_and_comes_up_again_with_its_data
     make: Callable[..., Installation],
 ) -> None:
     one = make()
+    last_time = choose([])
+    state.save(one.home, InstallationState(ports={"postgres": last_time}))
     first = one.up()
+    assert first.ports["postgres"] == last_time
     assert one.health() == dict.fromkeys(ALL, True)
     assert [step.name for step in first.steps] == ["servers", "database", "note", "processes", "note"]
     assert all(step.took_s is not None for step in first.steps)
@@ -161,20 +171,25 @@ def test_after_a_kill_of_the_supervisor_down_leaves_nothing(make: Callable[..., 
     assert one.health() == dict.fromkeys(ALL, True)
 
 
-def test_two_installations_run_side_by_side_and_a_taken_port_is_avoided(make: Callable[..., Installation]) -> None:
-    one, other = make("one"), make("other")
+def test_two_that_start_at_once_share_the_machine_and_a_taken_port_is_avoided(
+    make: Callable[..., Installation],
+) -> None:
+    both = make("one"), make("other")
     with contextlib.closing(socket.socket()) as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        # As if last time's port had been taken meanwhile.
-        busy = taken.getsockname()[1]
-        state.save(one.home, InstallationState(ports={"postgres": busy}))
-        ports = one.up().ports
-    assert ports["postgres"] != busy
-    assert not set(other.up().ports.values()) & set(ports.values())
-    assert one.health() == other.health() == dict.fromkeys(ALL, True)
-    assert one.stop() == 0
-    assert other.health() == dict.fromkeys(ALL, True)
+        # Last time's port of PostgreSQL is taken meanwhile, and both want the same port for Kafka.
+        wanted = {"postgres": taken.getsockname()[1], "kafka": choose([])}
+        for each in both:
+            state.save(each.home, InstallationState(ports=wanted))
+            each.launch()
+        ports = [set(each.await_ready().ports.values()) for each in both]
+    assert not ports[0] & ports[1]
+    assert wanted["postgres"] not in ports[0] | ports[1]
+    for each in both:
+        assert each.health() == dict.fromkeys(ALL, True)
+    assert both[0].stop() == 0
+    assert both[1].health() == dict.fromkeys(ALL, True)
 
 
 async def test_given_servers_are_used_and_left_alone(

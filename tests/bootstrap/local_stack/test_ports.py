@@ -17,6 +17,10 @@ def test_a_free_wish_is_granted_and_a_taken_one_is_not() -> None:
     assert ports.choose([port]) == port
 
 
+def test_any_other_port_is_none_that_an_outgoing_connection_could_take() -> None:
+    assert all(20_000 <= ports.choose([]) < 32_000 for _ in range(20))
+
+
 def test_a_port_promised_to_another_server_is_avoided() -> None:
     free = ports.choose([])
     assert ports.choose([free], avoid=[free]) != free

@@ -13,6 +13,10 @@ from bootstrap.local_stack.supervised import STEADY_AFTER_S, Supervised, pause_s
 @dataclass
 class ScriptedChild:
     exit_code: int | None = None
+    listening: frozenset[int] = frozenset({8080})
+
+    def listens_on(self, port: int) -> bool:
+        return port in self.listening
 
 
 @dataclass
@@ -21,6 +25,7 @@ class ScriptedService:
     stop_within_s: float = 1.0
     health_url: str | None = None
     log_path: Path = Path("relay.log")
+    ports: tuple[int, ...] = (8080,)
     ready: bool = False
     children: list[ScriptedChild] = field(default_factory=list)
 
@@ -93,3 +98,16 @@ def test_health_is_followed_and_lost_with_the_process(
     supervised.tick(3.1)
     assert [*seen, supervised.healthy] == [False, True, False, True, False]
     assert told[:2] == ["relay is not healthy", "relay is healthy again"]
+
+
+def test_an_answer_of_another_installation_on_the_same_port_is_not_taken_for_its_own(
+    supervised: Supervised, service: ScriptedService
+) -> None:
+    supervised.tick(0.0)
+    service.ready = True
+    service.children[0].listening = frozenset()
+    supervised.tick(0.1)
+    before = supervised.healthy
+    service.children[0].listening = frozenset({8080})
+    supervised.tick(1.0)
+    assert [before, supervised.healthy] == [False, True]

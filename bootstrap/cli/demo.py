@@ -1,0 +1,40 @@
+"""`guilder demo`: some hundred realistic payments against the running installation, audited to the last minor unit."""
+
+import asyncio
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from bootstrap.cli.connection import NotRunningError, connected_settings
+from bootstrap.local_stack import state
+from bootstrap.processes.connections import dsn_of
+
+app = typer.Typer()
+
+
+@app.command()
+def demo(
+    payments: Annotated[int, typer.Option(min=1, max=10_000, help="How many.")] = 300,
+    seed: Annotated[int, typer.Option(help="The same seed plans the same payments.")] = 1,
+) -> None:
+    """Pay, capture, refund and lose answers at the PSP, then compare every figure with the PSP's own log."""
+    from bootstrap.demo.run import Place, run_demo
+
+    settings = connected_settings()
+    running = state.load(settings.home)
+    if running.api is None:
+        raise NotRunningError("no API runs here: start it by `guilder up`")
+    place = Place(api=running.api, psp=settings.psp_simulator.url, dsn=dsn_of(settings))
+    console = Console(highlight=False)
+    if not asyncio.run(run_demo(console, place, payments=payments, seed=seed)):
+        console.print("[red]Some checks do not hold.[/red]")
+        sys.exit(1)
+    console.print("[green]All checks hold.[/green] Where to look next:")
+    console.print(f"  {running.api}/docs                     the API, every route with examples")
+    console.print("  ./guilder ledger verify                     the ledger against the log")
+    console.print(
+        "  ./guilder ledger rebuild                    the ledger anew from the log, compared and switched over"
+    )
+    console.print("  ./guilder dead-letters list                 what waits for a person")
