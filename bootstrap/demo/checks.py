@@ -5,7 +5,7 @@ currency, result, fee}`, a line per change of state; a reversal's line carries t
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -50,7 +50,7 @@ def _net(lines: Iterable[LogLine], operation: str, result: str) -> int:
     return max(0, total - undone)
 
 
-def one_success_for_each_attempt(paid: list[Paid], log: list[LogLine]) -> Check:
+def one_success_for_each_attempt(paid: list[Paid], log: Sequence[LogLine]) -> Check:
     """An attempt that succeeded did so once at the PSP; one that failed left nothing standing there."""
     lines = _by_reference(log)
     wrong = []
@@ -58,7 +58,7 @@ def one_success_for_each_attempt(paid: list[Paid], log: list[LogLine]) -> Check:
     for attempt in attempts:
         own = lines[attempt["id"]]
         successes = sum(line["operation"] != "reversal" and line["result"] in _SUCCESSES for line in own)
-        undone = any(line["operation"] == "reversal" for line in own)
+        undone = any(line["operation"] == "reversal" and line["result"] != "tombstoned" for line in own)
         standing = successes - undone
         expected = 1 if attempt["status"] == "succeeded" else 0
         if standing != expected or successes > 1:
@@ -66,7 +66,7 @@ def one_success_for_each_attempt(paid: list[Paid], log: list[LogLine]) -> Check:
     return Check("each attempt happened at the PSP exactly once or not at all", len(attempts), tuple(wrong))
 
 
-def payments_agree_with_the_psp(paid: list[Paid], log: list[LogLine]) -> Check:
+def payments_agree_with_the_psp(paid: list[Paid], log: Sequence[LogLine]) -> Check:
     """Captured and refunded money of each payment intent is what the PSP took and gave back."""
     lines = _by_reference(log)
     wrong = []
@@ -79,7 +79,7 @@ def payments_agree_with_the_psp(paid: list[Paid], log: list[LogLine]) -> Check:
     return Check("captured and refunded amounts are those of the PSP's log", len(paid), tuple(wrong))
 
 
-def ledger_agrees_with_the_psp(before: Totals, after: Totals, log: list[LogLine]) -> Check:
+def ledger_agrees_with_the_psp(before: Totals, after: Totals, log: Sequence[LogLine]) -> Check:
     """What the ledger says the PSP owes us moved by what its log says: captures less refunds less its fees."""
     owed: Counter[str] = Counter()
     fees: Counter[str] = Counter()
@@ -136,3 +136,13 @@ def nothing_is_left_moving(paid: list[Paid], planned: int) -> Check:
     if len(paid) != planned:
         wrong.append(f"{planned - len(paid)} payments did not end")
     return Check("every payment came to an end", planned, tuple(wrong))
+
+
+def repeats_changed_nothing(paid: list[Paid]) -> Check:
+    """The first request of each payment, sent once more under its key, was answered with the same payment."""
+    wrong = [
+        f"{payment.intent['id']}: its repetition answered {payment.repeated_id}"
+        for payment in paid
+        if payment.repeated_id != payment.intent["id"]
+    ]
+    return Check("a repeated request is the same payment, not another", len(paid), tuple(wrong))

@@ -24,11 +24,17 @@ class Merchant(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Paid(msgspec.Struct, frozen=True, kw_only=True):
-    """A payment as the API shows it once nothing is moving any more, and the codes of what it refused."""
+    """A payment as the API shows it once nothing is moving any more, and the codes of what it refused.
+
+    `repeated_id` is the intent that the first request's repetition, under the same key, was answered with; `positions`
+    how far the log had come in each shard when the answers were given.
+    """
 
     planned: PlannedPayment
     merchant: Merchant
     intent: dict[str, Any]
+    repeated_id: str
+    positions: dict[int, int]
     refused: tuple[str, ...]
     requests: int
 
@@ -58,6 +64,7 @@ class _Shopper:
         self._planned = planned
         self._run = run
         self._refused: list[str] = []
+        self._positions: dict[int, int] = {}
         self._requests = 0
 
     async def _send(self, method: str, path: str, body: dict[str, Any] | None, key: str | None) -> dict[str, Any]:
@@ -75,6 +82,9 @@ class _Shopper:
                 if answer.status_code >= _SERVER_ERROR:
                     raise _Busy(answer.text)
         document: dict[str, Any] = answer.json()
+        if position := answer.headers.get("guilder-position"):
+            shard, _, number = position.partition(":")
+            self._positions[int(shard)] = max(int(number), self._positions.get(int(shard), 0))
         if answer.is_error:
             self._refused.append(str(document.get("code")))
         return document
@@ -118,10 +128,13 @@ class _Shopper:
         if intent["status"] not in _SETTLED:
             intent = await self._capture(intent_id, intent)
             intent = await self._refund(intent_id, intent)
+        repeated = await self._send("POST", "/v1/payment_intents", body, "create")
         return Paid(
             planned=planned,
             merchant=self._merchant,
             intent=intent,
+            repeated_id=str(repeated.get("id")),
+            positions=self._positions,
             refused=tuple(self._refused),
             requests=self._requests,
         )
