@@ -1,0 +1,98 @@
+"""The scheduler: steps and checkpoint in one transaction, each record once, nothing skipped."""
+
+from collections.abc import AsyncIterator
+
+import asyncpg
+import pytest
+import pytest_asyncio
+
+from event_store import EventStore
+from processors.log_consumer import PositionGap
+from processors.saga import redrive
+from processors.saga.decisions import attempt_id_of
+from processors.saga.payment_saga import open_pool
+from processors.saga.scheduler import SagaScheduler
+from schemas.records import Record
+from tests.processors.saga.harness import SHARD, Shop, store_at
+
+
+class Woken:
+    times = 0
+
+    def __call__(self) -> None:
+        self.times += 1
+
+
+@pytest_asyncio.fixture
+async def store(database: str) -> AsyncIterator[EventStore]:
+    async with store_at(database) as opened:
+        yield opened
+
+
+@pytest_asyncio.fixture
+async def pool(database: str) -> AsyncIterator[asyncpg.Pool]:
+    opened = await open_pool(database)
+    yield opened
+    await opened.close()
+
+
+async def orders(store: EventStore, count: int) -> list[Record]:
+    shop = Shop(store)
+    for _ in range(count):
+        await shop.order()
+    return await store.read(SHARD, 0, 1_000)
+
+
+async def test_each_request_becomes_one_step_however_often_it_comes(store: EventStore, pool: asyncpg.Pool) -> None:
+    woken = Woken()
+    scheduler = SagaScheduler(pool, delay_scale=1, scheduled=woken)
+    records = await orders(store, 3)
+    assert await scheduler.positions([0, SHARD]) == {0: 0, SHARD: 0}
+
+    assert await scheduler.handle(SHARD, records[:4]) == 4
+    assert await scheduler.handle(SHARD, records) == 6
+    assert await scheduler.handle(SHARD, records[2:]) == 6
+
+    assert await scheduler.positions([0, SHARD]) == {0: 0, SHARD: 6}
+    rows = await pool.fetch("SELECT subject, operation_id, kind, try, due_at, cause_id FROM steps")
+    requests = {record.event_id: record for record in records if record.type == "AuthorizationRequested"}
+    assert {row["cause_id"] for row in rows} == set(requests)
+    for row in rows:
+        assert row["subject"] == attempt_id_of(SHARD, row["operation_id"], 1)
+        assert (row["kind"], row["try"]) == ("call", 1)
+        assert row["due_at"] == requests[row["cause_id"]].recorded_at
+    assert woken.times == 2
+
+
+async def test_a_gap_is_refused_and_nothing_of_the_batch_stays(store: EventStore, pool: asyncpg.Pool) -> None:
+    scheduler = SagaScheduler(pool, delay_scale=1, scheduled=Woken())
+    records = await orders(store, 2)
+
+    with pytest.raises(PositionGap) as refusal:
+        await scheduler.handle(SHARD, [records[0], records[1], records[3]])
+
+    assert (refusal.value.expected, refusal.value.got) == (3, 4)
+    assert await scheduler.positions([SHARD]) == {SHARD: 0}
+    assert await pool.fetchval("SELECT count(*) FROM steps") == 0
+    with pytest.raises(PositionGap):
+        await scheduler.handle(SHARD, records[1:])
+
+
+async def test_a_failure_leaves_neither_steps_nor_checkpoint(
+    store: EventStore, pool: asyncpg.Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scheduler = SagaScheduler(pool, delay_scale=1, scheduled=Woken())
+    records = await orders(store, 1)
+
+    async def break_off(*_: object) -> None:
+        raise ConnectionError("the database went away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("processors.saga.scheduler.follow_cases", break_off)
+        with pytest.raises(ConnectionError):
+            await scheduler.handle(SHARD, records)
+
+    assert await scheduler.positions([SHARD]) == {SHARD: 0}
+    assert await pool.fetchval("SELECT count(*) FROM steps") == 0
+    assert await scheduler.handle(SHARD, records) == 2
+    assert await redrive.open_cases(pool) == []

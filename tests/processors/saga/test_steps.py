@@ -1,0 +1,143 @@
+"""The table of steps on a real PostgreSQL: claims race, leases end, and a step is finished by its holder alone."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from uuid import UUID
+
+import asyncpg
+import msgspec
+import pytest_asyncio
+
+from processors.saga.payment_saga import open_pool
+from processors.saga.steps import ClaimedStep, Finish, NewStep, StepTable, schedule
+from tests.processors.saga.harness import IDS
+
+NOW = 1_000_000
+
+
+def step(subject: UUID | None = None, **fields: object) -> NewStep:
+    defaults: dict[str, object] = {
+        "subject": subject or IDS.new_id(1),
+        "kind": "call",
+        "try_no": 1,
+        "round_no": 1,
+        "shard": 1,
+        "stream_id": IDS.new_id(1),
+        "operation_id": IDS.new_id(1),
+        "target": None,
+        "cause_id": IDS.new_id(1),
+        "traceparent": None,
+        "in_doubt": False,
+        "due_at": NOW,
+    }
+    return msgspec.convert(defaults | fields, NewStep)
+
+
+@pytest_asyncio.fixture
+async def pool(database: str) -> AsyncIterator[asyncpg.Pool]:
+    opened = await open_pool(database)
+    yield opened
+    await opened.close()
+
+
+async def add(pool: asyncpg.Pool, *steps: NewStep) -> None:
+    async with pool.acquire() as connection:
+        await schedule(connection, steps)
+
+
+async def claim(pool: asyncpg.Pool, *, now: int = NOW, limit: int = 10, holder: str = "me") -> list[ClaimedStep]:
+    return await StepTable(pool).claim(now_ms=now, limit=limit, lease_until=now + 100, holder=holder)
+
+
+async def test_many_claim_at_once_and_each_step_is_given_to_one(pool: asyncpg.Pool) -> None:
+    await add(pool, *(step() for _ in range(200)))
+
+    claims = await asyncio.gather(*(claim(pool, limit=15, holder=str(number)) for number in range(20)))
+
+    subjects = [claimed.subject for batch in claims for claimed in batch]
+    assert len(subjects) == len(set(subjects)) == 200
+
+
+async def test_only_what_is_due_is_claimed_longest_due_first(pool: asyncpg.Pool) -> None:
+    later, early, first = step(due_at=NOW + 50), step(due_at=NOW - 1), step(due_at=NOW - 2)
+    await add(pool, later, early, first)
+    table = StepTable(pool)
+
+    assert [claimed.subject for claimed in await claim(pool, limit=1)] == [first.subject]
+    assert await table.next_ready_at() == NOW - 1
+    assert [claimed.subject for claimed in await claim(pool)] == [early.subject]
+    assert await table.next_ready_at() == NOW + 50
+    assert await claim(pool) == []
+
+
+async def test_scheduling_again_changes_nothing(pool: asyncpg.Pool) -> None:
+    again = step()
+    await add(pool, again)
+    (claimed,) = await claim(pool)
+    await StepTable(pool).finish([Finish(step=claimed, result="approved", following=None)], now_ms=NOW)
+
+    await add(pool, again)
+
+    assert await claim(pool, now=NOW + 1_000) == []
+
+
+async def test_a_second_claim_knows_that_the_first_may_have_called_the_psp(pool: asyncpg.Pool) -> None:
+    await add(pool, step(), step(kind="expiry"))
+    assert [claimed.in_doubt for claimed in await claim(pool)] == [False, False]
+    assert await claim(pool, now=NOW + 99) == []
+
+    taken_over = await claim(pool, now=NOW + 100)
+
+    assert {claimed.kind: claimed.in_doubt for claimed in taken_over} == {"call": True, "expiry": False}
+    assert {claimed.epoch for claimed in taken_over} == {2}
+
+
+async def test_who_lost_the_lease_can_neither_finish_nor_fail_nor_go_on(pool: asyncpg.Pool) -> None:
+    table = StepTable(pool)
+    await add(pool, step())
+    (mine,) = await claim(pool)
+    assert await table.is_held(mine, now_ms=NOW + 99)
+    assert not await table.is_held(mine, now_ms=NOW + 100)
+    (theirs,) = await claim(pool, now=NOW + 100, holder="they")
+
+    assert not await table.is_held(mine, now_ms=NOW + 100)
+    await table.fail(mine, error="too late", ready_at=NOW)
+    following = step(mine.subject, try_no=2)
+    ended = Finish(step=mine, result="mine", following=following)
+    assert await table.finish([ended], now_ms=NOW + 101) == [False]
+    assert await claim(pool, now=NOW + 150) == []
+
+    # Both in one batch: the epoch tells them apart, and only the holder's next step is inserted.
+    kept = Finish(step=theirs, result="theirs", following=step(mine.subject, kind="inquiry", try_no=2))
+    assert await table.finish([ended, kept], now_ms=NOW + 160) == [False, True]
+    rows = await pool.fetch("SELECT kind, try, result FROM steps ORDER BY try")
+    assert [tuple(row) for row in rows] == [("call", 1, "theirs"), ("inquiry", 2, None)]
+
+
+async def test_a_step_and_what_follows_it_are_written_together(pool: asyncpg.Pool) -> None:
+    table = StepTable(pool)
+    await add(pool, *(step() for _ in range(3)))
+    claimed = await claim(pool)
+    endings = [
+        Finish(step=one, result="then_call", following=step(one.subject, try_no=2, in_doubt=True)) for one in claimed
+    ]
+
+    assert await table.finish(endings, now_ms=NOW) == [True] * 3
+    assert await table.finish(endings, now_ms=NOW) == [False] * 3
+
+    following = await claim(pool)
+    assert {one.subject for one in following} == {one.subject for one in claimed}
+    assert {(one.try_no, one.in_doubt, one.epoch) for one in following} == {(2, True, 1)}
+
+
+async def test_a_failed_step_waits_with_its_error(pool: asyncpg.Pool) -> None:
+    table = StepTable(pool)
+    await add(pool, step())
+    (claimed,) = await claim(pool)
+
+    await table.fail(claimed, error="RuntimeError: no", ready_at=NOW + 500)
+
+    assert await claim(pool, now=NOW + 499) == []
+    (again,) = await claim(pool, now=NOW + 500)
+    assert again.failures == 1
+    assert await pool.fetchval("SELECT error FROM steps") == "RuntimeError: no"
