@@ -1,30 +1,37 @@
 """Merchants under load who write down everything they asked and everything they were told.
 
-A customer creates a payment, authorizes it with it, captures and refunds. What is not answered (the connection broke, the
-server failed, time ran out) is written down as such and asked again under the same key when the storm is over.
+A customer creates a payment, authorizes it with it, captures or cancels, and refunds. What is not answered (the
+connection broke, the server failed, time ran out) is written down as such and asked again under the same key when the
+storm is over.
 """
 
 import asyncio
 import random
+import time
 from typing import Any, Self
 
 import httpx
 import msgspec
 
 TOKENS = (
-    *("tok_ok",) * 14,
+    *("tok_ok",) * 16,
     "tok_decline",
     "tok_reset_after",
+    "tok_timeout_after",
     "tok_http500_after",
     "tok_http500_before",
     "tok_malformed",
     "tok_wrong_amount",
     "tok_pending_ok",
+    "tok_not_found_then_ok",
+    "tok_unknown_forever",
     "tok_ok+capture=reset_after",
     "tok_ok+capture=http500_before",
     "tok_ok+refund=reset_after",
+    "tok_ok+void=http500_after",
 )
 ANSWER_WITHIN_S = 12.0
+WAIT_S = 3
 
 
 class Customer(msgspec.Struct, frozen=True):
@@ -35,7 +42,7 @@ class Customer(msgspec.Struct, frozen=True):
 
 
 class Sent(msgspec.Struct, kw_only=True):
-    """One POST and what came of it: `status` is null while nobody has answered."""
+    """One POST and what came of it: `status` is null while nobody has answered; `answered_at` is monotonic seconds."""
 
     merchant_id: str
     api_key: str
@@ -45,6 +52,7 @@ class Sent(msgspec.Struct, kw_only=True):
     status: int | None = None
     answer: dict[str, Any] | None = None
     asked: int = 0
+    answered_at: float = 0.0
 
     @property
     def acknowledged(self) -> bool:
@@ -56,12 +64,16 @@ class Sent(msgspec.Struct, kw_only=True):
 
 
 class Traffic:
-    """Load from `customers` until told to stop; the same seed plans the same purchases."""
+    """Load from `customers` until told to stop; the same seed plans the same purchases.
 
-    def __init__(self, api: str, customers: list[Customer], seed: int) -> None:
+    `wait_s` is how long the API may wait for a PSP's outcome before it says 202.
+    """
+
+    def __init__(self, api: str, customers: list[Customer], seed: int, *, wait_s: int = WAIT_S) -> None:
         self._customers = customers
         self._dice = random.Random(seed)
         self._seed = seed
+        self._wait_s = wait_s
         self._client = httpx.AsyncClient(base_url=api, timeout=ANSWER_WITHIN_S, trust_env=False)
         self._stopping = asyncio.Event()
         self.sent: list[Sent] = []
@@ -78,19 +90,17 @@ class Traffic:
     async def ask(self, sent: Sent) -> Sent:
         """Send a request (again) and write down what came back."""
         sent.asked += 1
+        headers = {
+            "Authorization": f"Bearer {sent.api_key}",
+            "Idempotency-Key": sent.key,
+            "Prefer": f"wait={self._wait_s}",
+        }
         try:
-            answer = await self._client.post(
-                sent.path,
-                json=sent.body,
-                headers={
-                    "Authorization": f"Bearer {sent.api_key}",
-                    "Idempotency-Key": sent.key,
-                    "Prefer": "wait=3",
-                },
-            )
+            answer = await self._client.post(sent.path, json=sent.body, headers=headers)
             sent.status, sent.answer = answer.status_code, answer.json()
         except (httpx.TransportError, ValueError):
             sent.status, sent.answer = None, None
+        sent.answered_at = time.monotonic()
         return sent
 
     async def _post(self, customer: Customer, key: str, path: str, body: dict[str, Any]) -> Sent:
@@ -109,14 +119,18 @@ class Traffic:
             "authorize": True,
             "payment_method": {"type": "card", "token": dice.choice(TOKENS)},
         }
+        part = amount if dice.random() < 0.6 else amount // 2
+        cancels, refunds = dice.random() < 0.15, dice.random() < 0.3
         created = await self._post(customer, f"{name}-create", "/v1/payment_intents", body)
         if not created.acknowledged or created.answer is None:
             return
         path = f"/v1/payment_intents/{created.answer['id']}"
         if created.answer["status"] == "authorized":
-            part = amount if dice.random() < 0.6 else amount // 2
-            await self._post(customer, f"{name}-capture", f"{path}/capture", {"amount": part, "final": True})
-        if dice.random() < 0.3:
+            if cancels:
+                await self._post(customer, f"{name}-cancel", f"{path}/cancel", {"reason": "changed_mind"})
+            else:
+                await self._post(customer, f"{name}-capture", f"{path}/capture", {"amount": part, "final": True})
+        if refunds:
             await self._post(customer, f"{name}-refund", f"{path}/refund", {"amount": max(1, amount // 4)})
 
     async def _shopping(self, number: int, pause_s: float) -> None:
@@ -148,3 +162,13 @@ class Traffic:
         async with asyncio.TaskGroup() as group:
             for sent in [sent for sent in self.sent if sent.unanswered]:
                 group.create_task(again(sent))
+
+    async def repeat(self, sent: list[Sent], *, at_once: int = 16) -> list[tuple[Sent, Sent]]:
+        """Ask `sent` again as if nothing had been answered: each with the answer it gets now."""
+        gate = asyncio.Semaphore(at_once)
+
+        async def again(first: Sent) -> tuple[Sent, Sent]:
+            async with gate:
+                return first, await self.ask(msgspec.structs.replace(first, status=None, answer=None))
+
+        return await asyncio.gather(*(again(first) for first in sent))
