@@ -73,18 +73,27 @@ class MerchantDesk:
     ) -> IssuedKey:
         """A new key with fresh randomness."""
         text = spell_key(merchant_id, random_bytes(SECRET_BYTES), livemode=livemode)
+        key_id = await self.issue_sha256(merchant_id, key_sha256(text), livemode=livemode, scopes=scopes)
+        return IssuedKey(merchant_id=merchant_id, key_id=key_id, text=text, scopes=tuple(scopes), livemode=livemode)
+
+    async def issue_sha256(
+        self,
+        merchant_id: UUID,
+        sha256: str,
+        *,
+        livemode: bool,
+        scopes: Sequence[str] = DEFAULT_SCOPES,
+        expires_at: int | None = None,
+    ) -> UUID:
+        """A key that is known here only by its SHA-256 (lower-case hex); `expires_at` is Unix ms. The key's id."""
         key_id = self._ids.new_id(shard_of(merchant_id))
         await self._command(
             merchant_id,
             IssueApiKey(
-                key_id=key_id,
-                key_sha256=key_sha256(text),
-                scopes=tuple(scopes),
-                livemode=livemode,
-                expires_at=None,
+                key_id=key_id, key_sha256=sha256, scopes=tuple(scopes), livemode=livemode, expires_at=expires_at
             ),
         )
-        return IssuedKey(merchant_id=merchant_id, key_id=key_id, text=text, scopes=tuple(scopes), livemode=livemode)
+        return key_id
 
     async def revoke_key(self, merchant_id: UUID, key_id: UUID, reason: str) -> None:
         """The key stops working, within a second everywhere."""
