@@ -1,0 +1,18 @@
+"""Rebuilding a read model from the log, beside the live one, and verifying that the live one is what the log says.
+
+Start reading with `rebuild.py`; `sources.py` is where the log is read from, `verification.py` how the ledger is proven.
+"""
+
+from processors.rebuild.rebuild import Rebuild, RebuildDiffers, RebuildReport, SourceStalled, open_pool
+from processors.rebuild.sources import KafkaLog, LogSource, PostgresLog
+
+__all__ = [
+    "KafkaLog",
+    "LogSource",
+    "PostgresLog",
+    "Rebuild",
+    "RebuildDiffers",
+    "RebuildReport",
+    "SourceStalled",
+    "open_pool",
+]
