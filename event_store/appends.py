@@ -1,5 +1,6 @@
 """What is appended, and what comes of it."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 import msgspec
@@ -98,6 +99,15 @@ def sealed(append: Append) -> Sealed:
         raise ValueError("a command without events has nothing to append")
     if len(append.expected_hash) != len(NO_PREDECESSOR):
         raise ValueError("expected_hash is 32 bytes")
+    return Sealed(
+        append,
+        shard_of(append.stream_id),
+        chained(append, [schema_of(event.payload).sha256 for event in append.events]),
+    )
+
+
+def chained(append: Append, schema_hashes: Sequence[bytes]) -> tuple[bytes, ...]:
+    """The record hash of each event, given the SHA-256 of the schema that wrote each payload."""
     previous = append.expected_hash
     hashes = []
     for index, event in enumerate(append.events):
@@ -107,11 +117,11 @@ def sealed(append: Append) -> Sealed:
             version=append.expected_version + 1 + index,
             event_id=event.event_id,
             event_type=event.type,
-            schema_sha256=schema_of(event.payload).sha256,
+            schema_sha256=schema_hashes[index],
             payload=event.payload,
             metadata=event.metadata,
             command_key=None if index else append.command_key,
             request_hash=None if index else append.request_hash,
         )
         hashes.append(previous)
-    return Sealed(append, shard_of(append.stream_id), tuple(hashes))
+    return tuple(hashes)

@@ -5,11 +5,11 @@ import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
-from event_store.connections import ReadConnections, connect
-from event_store.notifier import CHANNEL
+from event_store.connections import ReadConnections
+from event_store.head_listener import HeadListener
 from event_store.options import StoreOptions
 from event_store.streams import Stream
 from schemas.errors import ShardUnavailable
@@ -24,7 +24,6 @@ CROSS JOIN LATERAL (
     WHERE e.shard = moved.shard AND e.position > moved.after AND e.position <= moved.upto OFFSET 0
 ) e
 """
-_LISTEN_AGAIN_S: Final = 1.0
 _log = logging.getLogger(__name__)
 
 
@@ -46,7 +45,7 @@ class Watch:
         self._seen: dict[int, int] = {}
         self._announced = asyncio.Event()
         self._looker: asyncio.Task[None] | None = None
-        self._listener: asyncio.Task[None] | None = None
+        self._listener: HeadListener | None = None
 
     async def wait_for(
         self, stream_id: UUID, *, after_version: int, until: Callable[[Stream], bool], deadline_s: float
@@ -76,10 +75,11 @@ class Watch:
 
     async def close(self) -> None:
         """Stop listening and polling."""
-        tasks = [task for task in (self._looker, self._listener) if task is not None]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._looker is not None:
+            self._looker.cancel()
+            await asyncio.gather(self._looker, return_exceptions=True)
+        if self._listener is not None:
+            await self._listener.close()
 
     @asynccontextmanager
     async def _interest_in(self, stream_id: UUID) -> AsyncIterator[asyncio.Event]:
@@ -95,7 +95,7 @@ class Watch:
             if self._looker is None or self._looker.done():
                 self._looker = asyncio.create_task(self._look_while_anyone_waits(), name="event store watch")
             if self._listener is None:
-                self._listener = asyncio.create_task(self._listen(), name="event store listener")
+                self._listener = HeadListener(self._options, lambda _: self._announced.set())
             yield moved
         finally:
             self._waiting[stream_id].discard(moved)
@@ -132,19 +132,3 @@ class Watch:
         self.touched({row[0] for row in rows})
         # A shard that everyone has left meanwhile starts afresh with its next waiter.
         self._seen.update({shard: position for shard, position in moved.items() if shard in self._seen})
-
-    async def _listen(self) -> None:
-        while True:
-            lost = asyncio.Event()
-            connection: Any = None
-            try:
-                connection = await connect(self._options, "listener")
-                connection.add_termination_listener(lambda _, lost=lost: lost.set())
-                await connection.add_listener(CHANNEL, lambda *_: self._announced.set())
-                await lost.wait()
-            except Exception as error:  # noqa: BLE001 - polling goes on meanwhile
-                _log.warning("nothing is heard on %s: %r", CHANNEL, error)
-            finally:
-                if connection is not None:
-                    connection.terminate()
-            await asyncio.sleep(_LISTEN_AGAIN_S)
