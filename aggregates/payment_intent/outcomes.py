@@ -7,8 +7,6 @@
 | failed | a late success | nothing, but after an unreversed late success a case |
 """
 
-from typing import assert_never
-
 from aggregates.payment_intent.authorizations import authorized, declined
 from aggregates.payment_intent.cancellations import cancellation_failed, voided
 from aggregates.payment_intent.captures import capture_failed, capture_succeeded
@@ -63,7 +61,9 @@ def _first_answer(command: RecordOutcome, state: PaymentIntent, attempt: Attempt
 
 def _succeeded(command: RecordOutcome, state: PaymentIntent, attempt: Attempt) -> list[Event]:
     operation = state.operations[attempt.operation_id]
-    match operation.kind:
+    kind = operation.kind
+    assert kind != "reversal", "no operation of a merchant is a reversal"
+    match kind:
         case "authorize":
             return authorized(command, state, operation)
         case "capture":
@@ -74,15 +74,13 @@ def _succeeded(command: RecordOutcome, state: PaymentIntent, attempt: Attempt) -
             return refunded(command.outcome, state, state.refunds[operation.refund_id])
         case "void":
             return voided(command.outcome, state, operation)
-        case "reversal":
-            raise AssertionError("no operation of a merchant is a reversal")
-        case _:
-            assert_never(operation.kind)
 
 
 def _failed(command: RecordOutcome, state: PaymentIntent, attempt: Attempt) -> list[Event]:
     operation = state.operations[attempt.operation_id]
-    match operation.kind:
+    kind = operation.kind
+    assert kind != "reversal", "no operation of a merchant is a reversal"
+    match kind:
         case "authorize":
             return declined(command.outcome, state)
         case "capture":
@@ -92,10 +90,6 @@ def _failed(command: RecordOutcome, state: PaymentIntent, attempt: Attempt) -> l
             return refund_failed(command.outcome, state, state.refunds[operation.refund_id])
         case "void":
             return cancellation_failed(command.outcome, state, operation)
-        case "reversal":
-            raise AssertionError("no operation of a merchant is a reversal")
-        case _:
-            assert_never(operation.kind)
 
 
 def _after_success(command: RecordOutcome, state: PaymentIntent, attempt: Attempt) -> list[Event]:
