@@ -1,0 +1,135 @@
+"""A relay that is killed, and a broker that is away: the store goes on, and the topic is whole in the end."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import msgspec
+import pytest
+
+from bootstrap.local_stack import ports
+from bootstrap.local_stack.child import Child
+from bootstrap.local_stack.kafka import KafkaServer
+from bootstrap.local_stack.servers import kafka_server, wait_until_ready
+from processors.relay import RelayOptions
+from processors.topics import TopicOptions
+from tests.conftest import TEST_SHARDS
+from tests.oracles.topic import faults_of_topic
+from tests.processors.log_writer import append
+from tests.processors.relay.conftest import supervised, until
+
+AWAY_S = 8
+
+
+async def fill(dsn: str, *, until_set: asyncio.Event) -> int:
+    """Append to every shard in turn until told to stop; how many records it were."""
+    written = 0
+    while not until_set.is_set():
+        for shard in range(TEST_SHARDS):
+            await append(dsn, shard, 20)
+            written += 20
+        await asyncio.sleep(0.02)
+    return written
+
+
+async def ask(dsn: str, question: str) -> Any:
+    connection: Any = await asyncpg.connect(dsn)
+    try:
+        return await connection.fetchval(question)
+    finally:
+        await connection.close()
+
+
+async def copied(options: RelayOptions) -> bool:
+    """Whether Kafka has acknowledged each shard's head."""
+    behind = "SELECT count(*) FROM heads LEFT JOIN relay_checkpoints c USING (shard) WHERE heads.position <> c.position"
+    return bool(await ask(options.dsn, behind) == 0)
+
+
+async def begun(options: RelayOptions) -> bool:
+    """Whether a relay has had something acknowledged."""
+    return bool(await ask(options.dsn, "SELECT sum(position) > 0 FROM relay_checkpoints"))
+
+
+async def written(dsn: str) -> int:
+    """How many records the store holds."""
+    count: int = await ask(dsn, "SELECT sum(position)::bigint FROM heads")
+    return count
+
+
+async def test_a_relay_that_is_killed_again_and_again_leaves_no_gap(options: RelayOptions) -> None:
+    enough = asyncio.Event()
+    async with supervised(options) as relay:
+        filling = asyncio.create_task(fill(options.dsn, until_set=enough))
+        for pause_s in (2.0, 1.3, 1.7, 1.5):
+            await asyncio.sleep(pause_s)
+            relay.kill()
+        enough.set()
+        await filling
+        await until(lambda: copied(options), within_s=30)
+    assert len(relay.exits) >= 4
+    assert await faults_of_topic(options.dsn, options.bootstrap_servers, options.topic.name) == []
+
+
+class OwnBroker:
+    """A Kafka of this test alone, so that it may be killed."""
+
+    def __init__(self, server: KafkaServer) -> None:
+        self.server = server
+        self.child: Child | None = None
+
+    def start(self) -> None:
+        self.child = self.server.start()
+        wait_until_ready(self.server, self.child)
+
+    def kill(self) -> None:
+        if self.child is not None:
+            self.child.kill()
+            self.child.process.wait(10)
+
+
+@pytest.fixture
+def own_broker(tmp_path: Path) -> Iterator[OwnBroker]:
+    port = ports.choose([])
+    broker = OwnBroker(kafka_server(tmp_path, port, ports.choose([], avoid=[port])))
+    broker.server.prepare()
+    broker.start()
+    try:
+        yield broker
+    finally:
+        broker.kill()
+
+
+@pytest.mark.slow
+async def test_a_broker_that_is_away_holds_nobody_up_and_is_caught_up_with(
+    database: str, own_broker: OwnBroker
+) -> None:
+    options = RelayOptions(
+        dsn=database,
+        bootstrap_servers=own_broker.server.bootstrap_servers,
+        topic=TopicOptions(name="events", partitions=TEST_SHARDS),
+        request_timeout_ms=2000,
+    )
+    enough = asyncio.Event()
+    async with supervised(options) as relay:
+        filling = asyncio.create_task(fill(database, until_set=enough))
+        await until(lambda: begun(options), within_s=30)
+        own_broker.kill()
+        before = await written(database)
+        await asyncio.sleep(AWAY_S)
+        assert await written(database) > before + AWAY_S * TEST_SHARDS * 20, "the store goes on"
+        assert [code for code in relay.exits if code], "the relay gives up what it cannot be sure of"
+        await asyncio.to_thread(own_broker.start)
+        await asyncio.sleep(2)
+        enough.set()
+        await filling
+        await until(lambda: copied(options), within_s=40)
+    assert await faults_of_topic(database, options.bootstrap_servers, options.topic.name) == []
+
+
+@pytest.mark.parametrize("deadline_ms", [0, 10_001])
+def test_a_deadline_is_at_most_ten_seconds(options: RelayOptions, deadline_ms: int) -> None:
+    with pytest.raises(ValueError, match="at most 10,000"):
+        msgspec.structs.replace(options, request_timeout_ms=deadline_ms)
