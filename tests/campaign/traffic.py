@@ -8,6 +8,8 @@ storm is over.
 import asyncio
 import random
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any, Self
 
 import httpx
@@ -32,6 +34,7 @@ TOKENS = (
 )
 ANSWER_WITHIN_S = 12.0
 WAIT_S = 3
+REFUSED_PAUSE_S = 0.3
 
 
 class Customer(msgspec.Struct, frozen=True):
@@ -87,19 +90,21 @@ class Traffic:
     def stop(self) -> None:
         self._stopping.set()
 
-    async def ask(self, sent: Sent) -> Sent:
+    async def ask(self, sent: Sent, *, wait_s: int | None = None) -> Sent:
         """Send a request (again) and write down what came back."""
         sent.asked += 1
         headers = {
             "Authorization": f"Bearer {sent.api_key}",
             "Idempotency-Key": sent.key,
-            "Prefer": f"wait={self._wait_s}",
+            "Prefer": f"wait={self._wait_s if wait_s is None else wait_s}",
         }
         try:
             answer = await self._client.post(sent.path, json=sent.body, headers=headers)
             sent.status, sent.answer = answer.status_code, answer.json()
         except (httpx.TransportError, ValueError):
             sent.status, sent.answer = None, None
+            # While the API is down every answer is an immediate refusal: that is not to become a busy loop.
+            await asyncio.sleep(REFUSED_PAUSE_S)
         sent.answered_at = time.monotonic()
         return sent
 
@@ -133,20 +138,40 @@ class Traffic:
         if refunds:
             await self._post(customer, f"{name}-refund", f"{path}/refund", {"amount": max(1, amount // 4)})
 
+    async def _browsing(self, number: int, pause_s: float) -> None:
+        asked = 0
+        while not self._stopping.is_set():
+            asked += 1
+            name = f"s{self._seed}-b{number}-{asked}"
+            body = {"amount": self._dice.randint(100, 50_000), "currency": "EUR", "reference": name}
+            await self._post(self._dice.choice(self._customers), name, "/v1/payment_intents", body)
+            await asyncio.sleep(pause_s)
+
     async def _shopping(self, number: int, pause_s: float) -> None:
         bought = 0
         while not self._stopping.is_set():
             bought += 1
             customer = self._dice.choice(self._customers)
             await self._buy(customer, f"s{self._seed}-c{number}-{bought}")
-            # While the API is down every answer is an immediate refusal: do not turn that into a busy loop.
             await asyncio.sleep(pause_s)
 
-    async def run(self, shoppers: int, pause_s: float = 0.02) -> None:
-        """Buy with `shoppers` at a time until `stop`."""
+    async def run(self, shoppers: int, *, browsers: int = 0, pause_s: float = 0.02) -> None:
+        """Buy with `shoppers` at a time until `stop`; `browsers` only create payments and never pay."""
         async with asyncio.TaskGroup() as group:
             for number in range(shoppers):
                 group.create_task(self._shopping(number, pause_s))
+            for number in range(browsers):
+                group.create_task(self._browsing(number, pause_s))
+
+    @asynccontextmanager
+    async def running(self, shoppers: int, *, browsers: int = 0, pause_s: float = 0.02) -> AsyncIterator[None]:
+        """`run` for as long as the context lasts, and until the last answer has come."""
+        load = asyncio.create_task(self.run(shoppers, browsers=browsers, pause_s=pause_s))
+        try:
+            yield
+        finally:
+            self.stop()
+            await load
 
     async def ask_again(self, *, at_once: int = 16) -> None:
         """Send everything that was not answered again, under its own key, until it is."""
@@ -155,7 +180,7 @@ class Traffic:
         async def again(sent: Sent) -> None:
             async with gate:
                 for _ in range(20):
-                    if not (await self.ask(sent)).unanswered:
+                    if not (await self.ask(sent, wait_s=0)).unanswered:
                         return
                     await asyncio.sleep(0.5)
 
@@ -169,6 +194,6 @@ class Traffic:
 
         async def again(first: Sent) -> tuple[Sent, Sent]:
             async with gate:
-                return first, await self.ask(msgspec.structs.replace(first, status=None, answer=None))
+                return first, await self.ask(msgspec.structs.replace(first, status=None, answer=None), wait_s=0)
 
         return await asyncio.gather(*(again(first) for first in sent))

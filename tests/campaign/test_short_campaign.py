@@ -1,0 +1,58 @@
+"""kill -9 of every process in turn under load, and a broker that is away: every promise holds afterwards."""
+
+import asyncio
+import signal
+
+import pytest
+
+from tests.campaign.installation import PROCESSES, Installation
+from tests.campaign.judgement import faults_of_installation
+from tests.campaign.traffic import Customer, Traffic
+
+SEED = 20261122
+SHOPPERS = 8
+CALM_S = 2.0
+BROKER_AWAY_S = 15.0
+
+pytestmark = pytest.mark.slow
+
+
+async def test_every_promise_holds_whatever_is_killed(installation: Installation, customers: list[Customer]) -> None:
+    async with Traffic(installation.api, customers, SEED, wait_s=1) as traffic:
+        async with traffic.running(SHOPPERS):
+            await asyncio.sleep(CALM_S)
+            for name in PROCESSES:
+                await installation.kill(name)
+                await installation.healthy()
+                await asyncio.sleep(CALM_S / 2)
+        await traffic.ask_again()
+        await installation.drained()
+
+        assert await faults_of_installation(installation, traffic) == []
+        assert {sent.path.rsplit("/", 1)[1] for sent in traffic.sent if sent.acknowledged} == {
+            "payment_intents",
+            "capture",
+            "cancel",
+            "refund",
+        }, "the load was none that could show anything"
+        assert any(sent.asked > 1 for sent in traffic.sent), "no request was ever cut short"
+
+
+async def test_commands_succeed_while_the_broker_is_away(installation: Installation, customers: list[Customer]) -> None:
+    async with Traffic(installation.api, customers, SEED + 1, wait_s=0) as traffic:
+        async with traffic.running(2, browsers=2, pause_s=0.05):
+            installation.signal("kafka", signal.SIGSTOP)
+            try:
+                before = (await installation.progress()).shards
+                await asyncio.sleep(BROKER_AWAY_S)
+                behind = (await installation.progress()).shards
+            finally:
+                installation.signal("kafka", signal.SIGCONT)
+            await asyncio.sleep(CALM_S)
+
+        assert [sent for sent in traffic.sent if sent.unanswered] == []
+        assert sum(shard["head"] - shard["relayed"] for shard in behind) > sum(
+            shard["head"] - shard["relayed"] for shard in before
+        ), "the broker was not away"
+        await installation.drained()
+        assert await faults_of_installation(installation, traffic) == []
