@@ -3,6 +3,7 @@ import asyncio
 import asyncpg
 
 from event_store import EventStore, StoreOptions, Stream
+from event_store.head_listener import HeadListener
 from tests.contract.samples import CountedIds, eventually, first, following
 
 
@@ -49,8 +50,7 @@ async def test_a_wait_ends_when_another_process_moves_the_stream(
 async def test_polling_alone_would_do(database: str, other_store: EventStore, ids: CountedIds) -> None:
     deaf = await EventStore.open(StoreOptions(dsn=database))
     try:
-        never = asyncio.create_task(asyncio.Event().wait())
-        deaf._watch._listener = never  # type: ignore[assignment]
+        deaf._watch._listener = HeadListener(StoreOptions(dsn=database), lambda _: None)
         tip = (await other_store.append(first(ids, ids.new_id(0)))).records[-1]
         waiting = asyncio.create_task(deaf.wait_for(tip.stream_id, after_version=1, until=anything, deadline_s=30))
         await waits_now(deaf)
