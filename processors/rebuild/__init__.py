@@ -5,8 +5,10 @@ Start reading with `rebuild.py`; `sources.py` is where the log is read from, `ve
 
 from processors.rebuild.rebuild import Rebuild, RebuildDiffers, RebuildReport, SourceStalled, open_pool
 from processors.rebuild.sources import KafkaLog, LogSource, PostgresLog
+from processors.rebuild.verification import Finding, Verification, verify_ledger
 
 __all__ = [
+    "Finding",
     "KafkaLog",
     "LogSource",
     "PostgresLog",
@@ -14,5 +16,7 @@ __all__ = [
     "RebuildDiffers",
     "RebuildReport",
     "SourceStalled",
+    "Verification",
     "open_pool",
+    "verify_ledger",
 ]
