@@ -116,6 +116,11 @@ class LogApp(faust.App):
     def _create_directories(self) -> None:
         """Nothing is kept in files."""
 
+    @property
+    def has_joined(self) -> bool:
+        """Whether the group has dealt out its shards with this worker in it; it may have got none."""
+        return bool(self.consumer_generation_id)
+
     def read_again(self, shard: int, placement: Placement) -> None:
         """Have a shard read from elsewhere (or no longer) as soon as that is safe."""
         self.wanted_seeks[shard] = placement

@@ -56,7 +56,7 @@ class LogConsumerOptions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LogConsumerHealth(msgspec.Struct, frozen=True, kw_only=True):
-    """`ready`: at work, and no shard of this worker is halted. `lag` is messages, by shard."""
+    """`ready`: at work, though perhaps with some shards halted. `lag` is messages, by shard."""
 
     ready: bool
     positions: dict[int, int]
@@ -83,7 +83,7 @@ class LogConsumer:
         """How far the shards of this worker are."""
         halted = sorted(shard for shard, progress in self._shards.items() if progress.halted)
         return LogConsumerHealth(
-            ready=self._app is not None and self._failure is None and not halted,
+            ready=self._app is not None and self._app.has_joined and self._failure is None,
             positions={shard: progress.position for shard, progress in sorted(self._shards.items())},
             lag={shard: progress.lag for shard, progress in sorted(self._shards.items())},
             halted=halted,

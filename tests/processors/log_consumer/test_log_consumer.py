@@ -68,7 +68,7 @@ async def test_a_missing_record_halts_its_shard_alone(options: LogConsumerOption
         await produce(options.bootstrap_servers, options.topic, [*run_of(1, 1, 30), *run_of(0, 91, 95)])
         await until_seen(owner, {0: 50, 1: 30})
         assert consumer.health().halted == [0]
-        assert not consumer.health().ready
+        assert consumer.health().ready, "the other shards are served"
     # It was read a second time before it was given up.
     assert sum(52 in positions for shard, positions in handler.batches if shard == 0) >= 2
     # Neither a restart nor an assignment lets it go on.

@@ -1,0 +1,96 @@
+"""`guilder dead-letters`: what does not go on by itself, and another try for it."""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any, Final, TypeVar
+
+import asyncpg
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from bootstrap.cli.connection import connected_settings
+from bootstrap.clock import SYSTEM_CLOCK
+from bootstrap.processes.connections import dsn_of
+from processors.dead_letters import DeadLetter, NoSuchLetter, dead_letters, find, redrive
+
+app = typer.Typer(no_args_is_help=True, help="List what needs a person, and let it go on.")
+
+Result = TypeVar("Result")
+_FAILED: Final = 1
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@app.callback()
+def dead_letter_desk() -> None:
+    """List what needs a person, and let it go on."""
+
+
+@app.command("list")
+def list_letters(*, as_json: AsJson = False) -> None:
+    """Halted shards, failed steps and open cases."""
+    letters = _with_pool(dead_letters)
+    if as_json:
+        _print_json(letters)
+        return
+    if not letters:
+        Console().print("nothing is halted, failed or open")
+        return
+    table = Table("address", "what", "since or again at", "why")
+    for letter in letters:
+        table.add_row(letter.address, letter.kind, letter.at, letter.why)
+    Console(soft_wrap=True).print(table)
+
+
+@app.command()
+def show(address: Annotated[str, typer.Argument(help="As `list` prints it.")], *, as_json: AsJson = False) -> None:
+    """All that is known about one of them."""
+    letter: DeadLetter = _with_pool(lambda pool: find(pool, address))
+    if as_json:
+        _print_json(letter)
+        return
+    shown = {"address": letter.address, "kind": letter.kind, **letter.details}
+    width = max(map(len, shown))
+    for name, value in shown.items():
+        # Not through Rich, which would wrap ids that are meant to be copied.
+        sys.stdout.write(f"{name:<{width}}  {value}\n")
+
+
+@app.command("redrive")
+def redrive_letters(
+    address: Annotated[list[str] | None, typer.Argument(help="As `list` prints them.")] = None,
+    *,
+    everything: Annotated[bool, typer.Option("--all", help="All that `list` shows.")] = False,
+) -> None:
+    """Let a halted shard go on, try a failed step again at once, or ask the PSP again about a case."""
+    if bool(address) == everything:
+        raise typer.BadParameter("name dead letters, or say --all")
+
+    async def redrive_each(pool: Any) -> dict[str, bool]:
+        wanted = address or [letter.address for letter in await dead_letters(pool)]
+        return {each: await redrive(pool, each, now_ms=SYSTEM_CLOCK.now_ms()) for each in wanted}
+
+    for each, begun in _with_pool(redrive_each).items():
+        sys.stdout.write(f"{each}  {'redriven' if begun else 'is under way already'}\n")
+
+
+def _with_pool(work: Callable[[Any], Awaitable[Result]]) -> Result:
+    """What `work` does with connections to the running installation's database, as the service's role."""
+
+    async def connected() -> Result:
+        dsn = dsn_of(connected_settings())
+        async with asyncpg.create_pool(dsn, min_size=1, max_size=1, server_settings={"role": "guilder_app"}) as pool:
+            return await work(pool)
+
+    try:
+        return asyncio.run(connected())
+    except NoSuchLetter as error:
+        Console(stderr=True, highlight=False, markup=False).print(f"guilder: {error}", soft_wrap=True)
+        raise typer.Exit(_FAILED) from None
+
+
+def _print_json(found: Any) -> None:
+    sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
