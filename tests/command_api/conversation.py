@@ -13,7 +13,7 @@ import msgspec
 import uvicorn
 
 from bootstrap.processes import OpsServer
-from bootstrap.processes.api import application
+from bootstrap.processes.api import application, server_config
 from bootstrap.settings import OperatorSettings, PostgresSettings, Settings
 from tests.conftest import TEST_SHARDS
 
@@ -45,18 +45,7 @@ class ListeningServer(OpsServer):
 async def served(dsn: str) -> AsyncIterator[str]:
     """The address of the whole API, served in this process on a free port."""
     async with application(settings_for(dsn)) as app:
-        server = ListeningServer(
-            uvicorn.Config(
-                app,
-                host="127.0.0.1",
-                port=0,
-                log_config=None,
-                access_log=False,
-                lifespan="off",
-                ws="none",
-                http="httptools",
-            )
-        )
+        server = ListeningServer(server_config(app, "127.0.0.1", 0))
         serving = asyncio.create_task(server.serve())
         await server.listening.wait()
         port = server.servers[0].sockets[0].getsockname()[1]
