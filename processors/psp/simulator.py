@@ -1,12 +1,12 @@
 """The adapter of the PSP simulator: its endpoints over HTTP/1.1 keep-alive, one client, bounded in time."""
 
-import asyncio
+import math
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Final
 from urllib.parse import quote
 
-import httpx
+import aiohttp
 import msgspec
 
 from processors.psp.provider import (
@@ -54,15 +54,15 @@ class SimulatorPsp:
     """`PaymentServiceProvider` over the simulator's wire."""
 
     def __init__(self, options: SimulatorOptions) -> None:
-        self._deadline_s = options.deadline_s
-        self._client = httpx.AsyncClient(
-            base_url=options.url,
+        """Belongs to the event loop that is running."""
+        self._url = options.url.rstrip("/")
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=options.connections),
+            cookie_jar=aiohttp.DummyCookieJar(),
             headers={"Authorization": f"Bearer {options.key}"},
-            timeout=httpx.Timeout(options.deadline_s, connect=options.connect_s, pool=options.deadline_s),
-            limits=httpx.Limits(
-                max_connections=options.connections, max_keepalive_connections=options.connections, keepalive_expiry=30
+            timeout=aiohttp.ClientTimeout(
+                total=options.deadline_s, sock_connect=options.connect_s, ceil_threshold=math.inf
             ),
-            trust_env=False,
         )
 
     async def authorize(self, order: AuthorizeOrder) -> OrderReply:
@@ -96,21 +96,20 @@ class SimulatorPsp:
 
     async def inquire(self, inquiry: Inquiry) -> InquiryReply:
         expected = _expected(_KINDS[inquiry.operation], inquiry, sale=inquiry.sale)
-        reply = await self._call("GET", "/v1/operations", params={"reference": inquiry.reference})
+        reply = await self._call("GET", f"/v1/operations?reference={quote(inquiry.reference, safe='')}")
         if not isinstance(reply, _Reply):
             return reply
         return read_inquiry(expected, reply.status, reply.body, reply.retry_after)
 
     async def reverse(self, order: ReversalOrder) -> ReversalReply:
         expected = Expected(kind="payment", approved_as="voided", reference=order.reference, amount=0, currency="")
-        headers = {"Idempotency-Key": order.idempotency_key}
-        reply = await self._call("POST", "/v1/reversals", json={"reference": order.reference}, headers=headers)
+        reply = await self._call("POST", "/v1/reversals", {"reference": order.reference}, key=order.idempotency_key)
         if not isinstance(reply, _Reply):
             return reply
         return read_reversal(expected, reply.status, reply.body, reply.retry_after)
 
     async def close(self) -> None:
-        await self._client.aclose()
+        await self._session.close()
 
     async def _order(
         self,
@@ -119,25 +118,30 @@ class SimulatorPsp:
         order: AuthorizeOrder | CaptureOrder | RefundOrder | VoidOrder,
         expected: Expected,
     ) -> OrderReply:
-        reply = await self._call("POST", path, json=body, headers={"Idempotency-Key": order.idempotency_key})
+        reply = await self._call("POST", path, body, key=order.idempotency_key)
         if not isinstance(reply, _Reply):
             return reply
         return read_order(expected, reply.status, reply.body, reply.retry_after)
 
-    async def _call(self, method: str, path: str, **request: Any) -> _Reply | NotProcessed | Unknown:
+    async def _call(
+        self, method: str, path: str, body: Mapping[str, object] | None = None, *, key: str | None = None
+    ) -> _Reply | NotProcessed | Unknown:
+        headers = {} if key is None else {"Content-Type": "application/json", "Idempotency-Key": key}
+        data = None if body is None else msgspec.json.encode(body)
         try:
-            async with asyncio.timeout(self._deadline_s):
-                response = await self._client.request(method, path, **request)
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout):
+            async with self._session.request(
+                method, self._url + path, data=data, headers=headers, allow_redirects=False
+            ) as response:
+                return _Reply(response.status, await response.read(), response.headers.get("Retry-After"))
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
             # No connection, so not one byte of it can have arrived.
             return NotProcessed(psp_code="unreachable", http_status=None, retryable=True)
-        except (httpx.TimeoutException, TimeoutError):
+        except TimeoutError:
             return Unknown(cause="timeout")
-        except httpx.DecodingError:
+        except aiohttp.ClientResponseError:
             return Unknown(cause="malformed")
-        except httpx.TransportError:
+        except (aiohttp.ClientError, OSError):
             return Unknown(cause="reset")
-        return _Reply(response.status_code, response.content, response.headers.get("Retry-After"))
 
 
 def _expected(
