@@ -62,7 +62,8 @@ def decode(frame: bytes) -> Event:
     """The event in `frame`, in the newest version of its type.
 
     Raises:
-        FrameMalformed: not a frame, an unknown schema id, or bytes its schema cannot read.
+        FrameMalformed: not a frame, an unknown schema id, bytes its schema cannot read, or a word that this version of
+            the house does not know.
     """
     writer = schema_of(frame)
     newest = newest_schemas()[writer.event_type]
@@ -77,4 +78,7 @@ def decode(frame: bytes) -> Event:
         raise FrameMalformed(f"bytes are left over behind {writer.event_type} v{writer.version}")
     if newest.id != writer.id:
         fields = upcast(writer.event_type, writer.version, fields)
-    return msgspec.convert(fields, EVENT_TYPES[writer.event_type])
+    try:
+        return msgspec.convert(fields, EVENT_TYPES[writer.event_type])
+    except msgspec.ValidationError as error:
+        raise FrameMalformed(f"{writer.event_type} v{writer.version} holds what it may not: {error}") from error

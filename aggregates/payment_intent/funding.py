@@ -17,8 +17,9 @@ def _take(state: PaymentIntent, amount: int, first: UUID | None) -> Iterator[Fun
         order.remove(first)
         order.insert(0, first)
     for capture_id in order:
+        # A lot that has become available is empty.
         lot = state.lots[capture_id]
-        if amount and not lot.available and lot.rest > 0:
+        if amount and lot.rest > 0:
             taken = min(lot.rest, amount)
             amount -= taken
             yield FundingSlice("merchant_pending", capture_id, taken)

@@ -264,3 +264,10 @@ def test_an_authorization_is_not_asked_for_again_while_something_is_captured() -
 def test_with_all_captures_taken_back_and_a_rest_to_capture_the_intent_is_authorized() -> None:
     scenario = given(authorized(), capture(6000)).given(reversal(6000))
     assert (scenario.state.status, scenario.state.capturable) == ("authorized", 4000)
+
+
+def test_a_fee_that_went_back_with_a_refund_does_not_go_back_again_with_a_reversal() -> None:
+    returning = replace(DEMO_PLAN, returned_on_refund=True)
+    scenario = given(authorized(plan=returning), capture(10_000), refund(8000)).given(reversal(10_000))
+    assert scenario.state.fee_returned_on_refunds == 256
+    assert only(CaptureReversed, scenario).platform_fee_returned == 320 - 256

@@ -52,9 +52,9 @@ _POSITIVE = (PaymentAuthorized, PaymentCaptured, AuthorizationVoided, PaymentRef
 
 amounts = st.integers(1, 400)
 # Percent of what could be asked for; null for all of it, and above a hundred for too much.
-shares = st.sampled_from([None, 1, 10, 30, 50, 100, 130])
+shares = st.sampled_from([None, 1, 10, 20, 30, 50, 100, 130])
 fees = st.none() | st.integers(0, 9)
-wants = st.sampled_from(["authorize", "capture", "capture", "refund", "refund", "refund", "cancel"])
+wants = st.sampled_from(["authorize", *["capture"] * 5, *["refund"] * 3, "cancel"])
 fates = st.sampled_from(["leave", "start", "yes", "yes", "no"])
 plans = st.builds(
     IntentFeePlan,
