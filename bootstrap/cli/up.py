@@ -134,9 +134,8 @@ def print_what_to_try(console: Console, home: Path, current: InstallationState) 
     )
     if current.api is None:
         return
-    console.print(
-        f"  PSP simulator  {current.psp_simulator}\n  API            {current.api}  (reference: {current.api}/docs)"
-    )
+    console.print(f"  PSP simulator  {current.psp_simulator}")
+    console.print(f"  API            {current.api}  (reference: {current.api}/docs)", soft_wrap=True)
     demo = load_demo(home)
     if demo is None:
         return
