@@ -22,15 +22,16 @@ from processors.saga.workers import WorkerOptions, Workers
 from schemas.clock import Clock, IdFactory
 
 _POOL_CONNECTIONS: Final = 6
-_LEASE_MARGIN_S: Final = 10.0
-_CLAIMS_WITHIN_MS: Final = 10_000
+_COMMAND_TIMEOUT_S: Final = 10.0
+_LOOKS_WITHIN_MS: Final = 10_000
 
 
 class SagaOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Settings of one saga process.
 
     `holder` names the process in leases. `concurrency` steps are under way at a time, and as many connections are
-    kept to the PSP. `delay_scale` multiplies every delay: retries, inquiries, expiry, availability, back-off.
+    kept to the PSP. `delay_scale` multiplies every delay: retries, inquiries, expiry, availability, back-off. A lease
+    lasts `lease_margin_s` seconds longer than a PSP's deadline: what a killed process had in hand waits as long.
     """
 
     store: StoreOptions
@@ -39,19 +40,20 @@ class SagaOptions(msgspec.Struct, frozen=True, kw_only=True):
     holder: str
     concurrency: int = 64
     delay_scale: float = 1.0
+    lease_margin_s: float = 10.0
 
     def workers(self) -> WorkerOptions:
-        """A lease is longer than any PSP's deadline and 10 s, so that it ends while its worker calls only by accident."""
+        """A lease is longer than any PSP's deadline, so that it ends while its worker calls only by accident."""
         return WorkerOptions(
             holder=self.holder,
             concurrency=self.concurrency,
-            lease_s=self.simulator.deadline_s + _LEASE_MARGIN_S,
+            lease_s=self.simulator.deadline_s + self.lease_margin_s,
             delay_scale=self.delay_scale,
         )
 
 
 class SagaHealth(msgspec.Struct, frozen=True, kw_only=True):
-    """`ready`: consuming the log, no shard halted, and steps were claimed within the last 10 s.
+    """`ready`: consuming the log, no shard halted, and due steps were looked for within the last 10 s.
 
     `running` steps are under way now; `failures` counts the failed ones since the start.
     """
@@ -83,8 +85,8 @@ class PaymentSaga:
         """What it does now."""
         workers = self._workers
         consumer = None if self._consumer is None else self._consumer.health()
-        claimed_at = None if workers is None else workers.claimed_at_ms
-        at_work = claimed_at is not None and self._clock.now_ms() - claimed_at < _CLAIMS_WITHIN_MS
+        looked_at = None if workers is None else workers.looked_at_ms
+        at_work = looked_at is not None and self._clock.now_ms() - looked_at < _LOOKS_WITHIN_MS
         return SagaHealth(
             ready=at_work and consumer is not None and consumer.ready,
             consumer=consumer,
@@ -180,5 +182,9 @@ def assemble(
 async def open_pool(dsn: str) -> asyncpg.Pool:
     """A pool for the saga's own tables, in the service's role."""
     return await asyncpg.create_pool(
-        dsn, min_size=1, max_size=_POOL_CONNECTIONS, server_settings={"role": "guilder_app"}
+        dsn,
+        min_size=1,
+        max_size=_POOL_CONNECTIONS,
+        command_timeout=_COMMAND_TIMEOUT_S,
+        server_settings={"role": "guilder_app", "application_name": "guilder-saga"},
     )

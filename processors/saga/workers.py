@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 import msgspec
+from prometheus_client import Counter
 
 from processors.patience import OUTAGES
 from processors.saga.attempts import LeaseLost
@@ -20,6 +21,8 @@ StepRunner = Callable[[ClaimedStep], Awaitable[Finish]]
 _FIRST_BACKOFF_MS: Final = 1_000
 _LONGEST_BACKOFF_MS: Final = 60_000
 _ERROR_CHARACTERS: Final = 500
+
+STEPS: Final = Counter("guilder_saga_steps", "Steps that the saga has taken.", ["kind", "result"])
 
 
 class WorkerOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,8 +53,7 @@ class Workers:
         self._finisher = Finisher(table, clock)
         self._running: set[asyncio.Task[None]] = set()
         self._look = asyncio.Event()
-        self._timer: asyncio.TimerHandle | None = None
-        self.claimed_at_ms: int | None = None
+        self.looked_at_ms: int | None = None
         self.steps_failed = 0
 
     @property
@@ -87,9 +89,10 @@ class Workers:
     async def _claim(self) -> float:
         """Claim as much as there is room for; how many seconds to wait before looking again unless woken, 0 for none."""
         room = self._options.concurrency - len(self._running)
-        if not room:
-            return self._options.poll_s
         now_ms = self._clock.now_ms()
+        if not room:
+            self.looked_at_ms = now_ms
+            return self._options.poll_s
         try:
             steps = await self._table.claim(
                 now_ms=now_ms,
@@ -101,7 +104,7 @@ class Workers:
         except OUTAGES as error:
             _log.warning("no steps can be claimed, trying again in %s s: %r", self._options.poll_s, error)
             return self._options.poll_s
-        self.claimed_at_ms = now_ms
+        self.looked_at_ms = now_ms
         for step in steps:
             task = asyncio.create_task(self._run(step))
             self._running.add(task)
@@ -119,7 +122,9 @@ class Workers:
     async def _run(self, step: ClaimedStep) -> None:
         try:
             finish = await self._runners[step.kind](step)
-            if await self._finisher.finish(finish) and finish.following is not None:
+            ours = await self._finisher.finish(finish)
+            STEPS.labels(step.kind, finish.result).inc()
+            if ours and finish.following is not None:
                 self._look_at(finish.following.due_at)
         except LeaseLost as lost:
             _log.warning("lease lost: %s", lost)
@@ -132,6 +137,7 @@ class Workers:
 
     async def _fail(self, step: ClaimedStep, error: Exception) -> None:
         self.steps_failed += 1
+        STEPS.labels(step.kind, "failed").inc()
         _log.error("%s %s of %s failed", step.kind, step.try_no, step.subject, exc_info=error)
         backoff_ms = min(_FIRST_BACKOFF_MS * 2 ** min(step.failures, 16), _LONGEST_BACKOFF_MS)
         ready_at = self._clock.now_ms() + round(backoff_ms * self._options.delay_scale)

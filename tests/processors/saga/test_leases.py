@@ -24,7 +24,7 @@ class SlowPsp(SimulatorPsp):
         self.calls += 1
         first = self.calls == 1
         reply = await super().authorize(order)
-        await asyncio.sleep(1.0 if first else 0.6)
+        await asyncio.sleep(0.5 if first else 0.8)
         return Unknown(cause="timeout") if first else reply
 
 
@@ -36,7 +36,7 @@ async def test_a_lease_that_ends_during_a_call_leaves_one_charge_and_one_story(
     async with running_saga(database, fast_psp.url, providers={"simulator": psp}, options=options) as saga:
         intent = await saga.shop.order()
         state = await saga.shop.settled(intent)
-        await asyncio.sleep(1.2)  # until every call that was under way has ended
+        await asyncio.sleep(1.5)  # until every call that was under way has ended
 
         events = await saga.shop.events(intent)
         (attempt,) = state.attempts.values()
