@@ -134,6 +134,11 @@ class AnyOrder(RuleBasedStateMachine):
             assert state.refunded + state.refund_pending <= state.captured - state.captured_reversed
             assert sum(part.amount for part in event.funding) == event.amount
 
+        if isinstance(event, PaymentCaptured) and event.final:
+            assert self.state.uncaptured == 0
+        if isinstance(event, PaymentCanceled):
+            assert self.state.captured == self.state.uncaptured == 0
+
     def _check_finality(self, event: Any) -> None:
         result: Any = getattr(event, "result", None)
         if isinstance(event, _NEGATIVE):
