@@ -23,6 +23,7 @@ VERBS: Final = {
     "logs": "bootstrap.cli.logs",
     "demo": "bootstrap.cli.demo",
     "merchant": "bootstrap.cli.merchant",
+    "dead-letters": "bootstrap.cli.dead_letters",
     "run": "bootstrap.cli.run",
     "migrate": "bootstrap.cli.migrate",
     "test": "bootstrap.cli.test",
