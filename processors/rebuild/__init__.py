@@ -3,6 +3,7 @@
 Start reading with `rebuild.py`; `sources.py` is where the log is read from, `verification.py` how the ledger is proven.
 """
 
+from processors.rebuild.generations import RebuildRunning, shards_of
 from processors.rebuild.rebuild import Rebuild, RebuildDiffers, RebuildReport, SourceStalled, open_pool
 from processors.rebuild.sources import KafkaLog, LogSource, PostgresLog
 from processors.rebuild.verification import Finding, Verification, verify_ledger
@@ -15,8 +16,10 @@ __all__ = [
     "Rebuild",
     "RebuildDiffers",
     "RebuildReport",
+    "RebuildRunning",
     "SourceStalled",
     "Verification",
     "open_pool",
+    "shards_of",
     "verify_ledger",
 ]

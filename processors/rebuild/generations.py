@@ -137,3 +137,9 @@ async def outlived(connection: Any, transactions: set[str]) -> bool:
             return False
         await asyncio.sleep(0.05)
     return True
+
+
+async def shards_of(connection: Any) -> int:
+    """The number of shards of this installation, as its database has it."""
+    shards: int = await connection.fetchval("SELECT shards FROM installation")
+    return shards

@@ -105,6 +105,8 @@ class Rebuild:
         async with self._pool.acquire() as connection, generations.only_one(connection, name):
             blue = await generations.live_generation(connection, name)
             green = await generations.create(connection, name, self._shards)
+            for shard in self._shards:
+                self._progress(shard, 0, await generations.position_of(connection, Checkpoint(name, blue, 0), shard))
             try:
                 await self._in_workers(lambda shard: self._catch_up(blue, green, shard))
                 digests, equal = await self._compare(blue, green, accept_differences=accept_differences)

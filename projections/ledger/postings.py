@@ -157,9 +157,11 @@ def _postings(event: Event, recorded: RecordedEvent) -> Iterator[_Posting]:  # n
                 yield _psp_fee(event.psp_fee, receivable, operation)
 
         case events.LateSuccessReversed(via="refund"):
-            psp = event.result.psp
-            lines = _move(suspense(psp), psp_receivable(psp), event.amount)
-            yield _Posting("late_refund", lines, event.result.operation_id, reverses="late_charge")
+            receivable, operation = psp_receivable(event.result.psp), event.result.operation_id
+            lines = _move(suspense(event.result.psp), receivable, event.amount)
+            yield _Posting("late_refund", lines, operation, reverses="late_charge")
+            if event.psp_fee is not None:  # below zero where the PSP gives back what it took for the charge
+                yield _psp_fee(event.psp_fee, receivable, operation)
 
         case events.AuthorizationDeclined():
             if event.psp_fee is not None:

@@ -73,8 +73,8 @@ def late(kind: str, fee: PspFee | None = None) -> LateSuccessReceived:
     return LateSuccessReceived(result=result(), kind=kind, amount=500, psp_fee=fee, told_status="declined")  # type: ignore[arg-type]
 
 
-def undone(via: str) -> LateSuccessReversed:
-    return LateSuccessReversed(result=result(), via=via, amount=500, psp_fee=None)  # type: ignore[arg-type]
+def undone(via: str, fee: PspFee | None = None) -> LateSuccessReversed:
+    return LateSuccessReversed(result=result(), via=via, amount=500, psp_fee=fee)  # type: ignore[arg-type]
 
 
 def fee_adjusted(delta: int) -> PspFeeAdjusted:
@@ -168,6 +168,11 @@ RECEIVABLE, TRANSIT, SUSPENSE = "psp_receivable:simulator", "refund_in_transit:s
             undone("refund"), {"late_refund": {SUSPENSE: 500, RECEIVABLE: -500}}, id="LateSuccessReversed by a refund"
         ),
         pytest.param(
+            undone("refund", PspFee(amount=-7, currency="EUR", status="known")),
+            {"late_refund": {SUSPENSE: 500, RECEIVABLE: -500}, "psp_fee": {"psp_fee": -7, RECEIVABLE: 7}},
+            id="LateSuccessReversed with the fee given back",
+        ),
+        pytest.param(
             AuthorizationDeclined(result=result(), decline=DECLINE, psp_fee=FEE),
             {"psp_fee": {"psp_fee": 7, RECEIVABLE: -7}},
             id="AuthorizationDeclined",
@@ -182,7 +187,7 @@ def test_a_row_of_the_table(event: Event, books: dict[str, dict[str, int]]) -> N
     "event",
     [
         late("hold", FEE),
-        undone("void"),
+        undone("void", FEE),
         AuthorizationDeclined(result=result(), decline=DECLINE, psp_fee=None),
         CaptureFailed(result=result(), decline=DECLINE, capture_id=CAPTURE, amount=6000),
         CancellationFailed(result=result(), decline=DECLINE),
@@ -263,7 +268,7 @@ def test_memo_accounts_never_share_a_transaction_with_money(second: Line) -> Non
         )
 
 
-def _sane(event: Event) -> Event:
+def sane(event: Event) -> Event:
     """The one thing the contract asks of an event that types cannot say: the parts of a refund are its amount."""
     for field in ("funding", "restored", "taken_from"):
         parts: Sequence[object] | None = getattr(event, field, None)
@@ -272,7 +277,7 @@ def _sane(event: Event) -> Event:
     return event
 
 
-ANY_EVENT = st.one_of([st.from_type(event_type) for event_type in get_args(Event)]).map(_sane)
+ANY_EVENT = st.one_of([st.from_type(event_type) for event_type in get_args(Event)]).map(sane)
 
 
 @given(st.lists(ANY_EVENT, max_size=8))
