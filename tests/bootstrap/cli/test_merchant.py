@@ -1,14 +1,14 @@
-"""`guilder merchant` as an operator calls it: a process of its own on a real database."""
+"""`guilder merchant` as an operator calls it, on a real database."""
 
 import asyncio
-import os
-import sys
 from typing import Any
 
 import msgspec
 import pytest
+from typer.testing import CliRunner
 
 from aggregates.merchant import Merchant
+from bootstrap.cli import application
 from bootstrap.clock import SYSTEM_CLOCK
 from bootstrap.demo.seed import RATE_PPM, SETTLEMENT_DELAY_S, seed
 from bootstrap.identity import SYSTEM_IDS
@@ -24,34 +24,27 @@ class Shell:
     """Runs `guilder …` against one database."""
 
     def __init__(self, dsn: str, home: str) -> None:
-        self.environment = {**os.environ, "GUILDER_POSTGRES__DSN": dsn, "GUILDER_HOME": home}
+        self.environment = {"GUILDER_POSTGRES__DSN": dsn, "GUILDER_HOME": home}
 
-    async def run(self, *arguments: str) -> tuple[int, str, str]:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "bootstrap.cli",
-            *arguments,
-            env=self.environment,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        out, err = await process.communicate()
-        assert process.returncode is not None
-        return process.returncode, out.decode(), err.decode()
+    def run(self, *arguments: str) -> tuple[int, str, str]:
+        result = CliRunner().invoke(application, arguments, env=self.environment, prog_name="guilder")
+        return result.exit_code, result.stdout, result.stderr
 
-    async def json(self, *arguments: str) -> Any:
-        code, out, err = await self.run(*arguments, "--json")
+    def json(self, *arguments: str) -> Any:
+        code, out, err = self.run(*arguments, "--json")
         assert code == 0, err
         return msgspec.json.decode(out)
 
 
-async def merchant_of(dsn: str, public: str) -> Merchant:
-    store = await EventStore.open(StoreOptions(dsn=dsn))
-    try:
-        return await MerchantDesk(store, SYSTEM_CLOCK, SYSTEM_IDS).find(parse_public_id(Prefix.MERCHANT, public))
-    finally:
-        await store.close()
+def merchant_of(dsn: str, public: str) -> Merchant:
+    async def found() -> Merchant:
+        store = await EventStore.open(StoreOptions(dsn=dsn))
+        try:
+            return await MerchantDesk(store, SYSTEM_CLOCK, SYSTEM_IDS).find(parse_public_id(Prefix.MERCHANT, public))
+        finally:
+            await store.close()
+
+    return asyncio.run(found())
 
 
 @pytest.fixture
@@ -59,10 +52,10 @@ def shell(database: str, tmp_path: Any) -> Shell:
     return Shell(database, str(tmp_path))
 
 
-async def test_a_merchant_gets_keys_and_loses_them(shell: Shell, database: str) -> None:
-    created = await shell.json("merchant", "create", "--name", "Ångström & Söhne", "--country", "se")
+def test_a_merchant_gets_keys_and_loses_them(shell: Shell, database: str) -> None:
+    created = shell.json("merchant", "create", "--name", "Ångström & Söhne", "--country", "se")
     assert (created["name"], created["country"]) == ("Ångström & Söhne", "SE")
-    live = await shell.json(
+    live = shell.json(
         "merchant",
         "key",
         "issue",
@@ -74,29 +67,29 @@ async def test_a_merchant_gets_keys_and_loses_them(shell: Shell, database: str) 
         "audit:read",
     )
     assert (live["livemode"], live["scopes"]) == (True, ["payments:read", "audit:read"])
-    code, out, _ = await shell.run("merchant", "key", "issue", created["merchant_id"])
+    code, out, _ = shell.run("merchant", "key", "issue", created["merchant_id"])
     assert code == 0
     shown = dict(line.split(maxsplit=1) for line in out.splitlines())
     key = parse_key(shown["api_key"])
     assert key is not None
     assert not key.livemode
 
-    known = await merchant_of(database, created["merchant_id"])
+    known = merchant_of(database, created["merchant_id"])
     assert {stored.sha256 for stored in known.keys.values()} == {
         key_sha256(live["api_key"]),
         key_sha256(shown["api_key"]),
     }
 
     # By its id alone the key is searched for, with its merchant it is found.
-    first = await shell.json("merchant", "key", "revoke", live["key_id"])
-    second = await shell.json("merchant", "key", "revoke", shown["key_id"], "--merchant", created["merchant_id"])
+    first = shell.json("merchant", "key", "revoke", live["key_id"])
+    second = shell.json("merchant", "key", "revoke", shown["key_id"], "--merchant", created["merchant_id"])
     assert (first["merchant_id"], first["revoked"], second["revoked"]) == (created["merchant_id"], True, True)
-    known = await merchant_of(database, created["merchant_id"])
+    known = merchant_of(database, created["merchant_id"])
     assert all(stored.revoked_at is not None for stored in known.keys.values())
 
 
-async def test_what_is_wrong_is_said_in_a_sentence(shell: Shell) -> None:
-    created = await shell.json("merchant", "create", "--name", "A", "--country", "DE")
+def test_what_is_wrong_is_said_in_a_sentence(shell: Shell) -> None:
+    created = shell.json("merchant", "create", "--name", "A", "--country", "DE")
     nobody = "mer_" + "0" * 26
     for arguments, code, said in (
         (("merchant", "create", "--name", "A", "--country", "Germany"), 1, "/country"),
@@ -105,16 +98,16 @@ async def test_what_is_wrong_is_said_in_a_sentence(shell: Shell) -> None:
         (("merchant", "key", "revoke", "key_" + "0" * 26), 1, "no such key"),
         (("merchant", "key", "issue", "somebody"), 2, "Crockford"),
     ):
-        returned, out, err = await shell.run(*arguments)
+        returned, out, err = shell.run(*arguments)
         assert returned == code, err
         assert said in err
         assert "Traceback" not in err
         assert out == ""
 
 
-async def test_the_demo_merchant_has_the_terms_of_the_tour(database: str) -> None:
-    merchant_id, api_key = await seed(Settings(shards=TEST_SHARDS, postgres=PostgresSettings(dsn=database)))
-    known = await merchant_of(database, merchant_id)
+def test_the_demo_merchant_has_the_terms_of_the_tour(database: str) -> None:
+    merchant_id, api_key = asyncio.run(seed(Settings(shards=TEST_SHARDS, postgres=PostgresSettings(dsn=database))))
+    known = merchant_of(database, merchant_id)
     assert (known.fee_plan.rate_ppm, known.fee_plan.fixed["EUR"]) == (RATE_PPM, 30) == (29_000, 30)
     assert known.settlement_delay_s == SETTLEMENT_DELAY_S == 5
     (key,) = known.keys.values()
