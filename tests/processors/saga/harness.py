@@ -1,6 +1,7 @@
 """A saga on a real store and a real simulator, a merchant who commands, and a feeder that stands for relay and Kafka."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Literal, TypeVar
@@ -21,11 +22,13 @@ from aggregates.payment_intent.commands import (
 )
 from bootstrap.clock import SYSTEM_CLOCK, random_bytes
 from event_store import EventStore, StoreOptions
+from processors.patience import OUTAGES
 from processors.psp.provider import PaymentServiceProvider
 from processors.psp.simulator import SimulatorOptions, SimulatorPsp
 from processors.saga.payment_saga import Machinery, assemble, open_pool
 from processors.saga.workers import WorkerOptions
 from schemas.envelope import Actor, Envelope
+from schemas.errors import ShardUnavailable
 from schemas.events import Event
 from schemas.events.fees import IntentFeePlan
 from schemas.events.payment_intent import PaymentMethod
@@ -179,12 +182,16 @@ class Feeder:
     async def run(self, stop: asyncio.Event) -> None:
         positions = await self._scheduler.positions(range(self._store.shards))
         while not stop.is_set():
-            heads = await self._store.heads()
-            for shard, position in positions.items():
-                if heads[shard] > position:
-                    records = await self._store.read(shard, position, 500)
-                    positions[shard] = await self._scheduler.handle(shard, records)
+            with contextlib.suppress(*OUTAGES, ShardUnavailable):
+                await self._feed(positions)
             await asyncio.sleep(0.01)
+
+    async def _feed(self, positions: dict[int, int]) -> None:
+        heads = await self._store.heads()
+        for shard, position in positions.items():
+            if heads[shard] > position:
+                records = await self._store.read(shard, position, 500)
+                positions[shard] = await self._scheduler.handle(shard, records)
 
 
 class RunningSaga(msgspec.Struct, frozen=True):
