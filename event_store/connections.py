@@ -26,6 +26,8 @@ _LOST = (
     asyncpg.ReadOnlySQLTransactionError,  # a primary that was demoted
 )
 _MARGIN_S = 1.0
+# Every read is a handful of index probes, whatever the planner thinks of tables that were small when it looked.
+PROBES = {"plan_cache_mode": "force_generic_plan", "enable_seqscan": "off", "enable_bitmapscan": "off", "jit": "off"}
 
 
 def is_lost(error: BaseException) -> bool:
@@ -124,7 +126,7 @@ class ReadConnections:
 
     def __init__(self, options: StoreOptions) -> None:
         self._deadline_s = options.reconnect_deadline_s
-        self._idle = [SteadyConnection(options, "reader") for _ in range(options.read_connections)]
+        self._idle = [SteadyConnection(options, "reader", **PROBES) for _ in range(options.read_connections)]
         self._all = tuple(self._idle)
         self._free = asyncio.Semaphore(len(self._all))
 

@@ -2,8 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 from uuid import UUID
 
@@ -105,7 +104,8 @@ class Execution:
         expected_version: int | None = None,
     ) -> Executed[State]:
         """See `EventStore.execute`."""
-        async with self._turn(stream_id):
+        turn = await self._take_turn(stream_id)
+        try:
             fold = await self._first_fold(decider, stream_id, expected_version)
             conflicts = 0
             while conflicts <= self._conflict_retries:
@@ -132,6 +132,9 @@ class Execution:
                     await self._raise_if_done(stream_id, command_key)
                     return Executed(fold.state, (), fold.stream)
                 fold = self._folded(decider, await self._streams.load(stream_id), fresh=True)
+        finally:
+            turn.lock.release()
+            self._leave(stream_id, turn)
         raise ConcurrentUpdate
 
     def _decide(
@@ -210,8 +213,7 @@ class Execution:
             if record is not None:
                 raise AlreadyDone(record)
 
-    @asynccontextmanager
-    async def _turn(self, stream_id: UUID) -> AsyncIterator[None]:
+    async def _take_turn(self, stream_id: UUID) -> _Turn:
         turn = self._turns.get(stream_id)
         if turn is None:
             turn = self._turns[stream_id] = _Turn()
@@ -226,11 +228,7 @@ class Execution:
             raise
         finally:
             self._waiting -= 1
-        try:
-            yield
-        finally:
-            turn.lock.release()
-            self._leave(stream_id, turn)
+        return turn
 
     def _leave(self, stream_id: UUID, turn: _Turn) -> None:
         turn.users -= 1

@@ -20,7 +20,7 @@ from schemas.records import Record
 State = TypeVar("State")
 Command = TypeVar("Command")
 
-_READ: Final = f"SELECT {COLUMNS} FROM events WHERE shard = $1 AND position > $2 ORDER BY position LIMIT $3"  # noqa: S608
+READ: Final = f"SELECT {COLUMNS} FROM events WHERE shard = $1 AND position > $2 ORDER BY position LIMIT $3"  # noqa: S608
 _AT: Final = f"SELECT {COLUMNS} FROM events WHERE shard = $1 AND position = $2"  # noqa: S608 - constants only
 
 
@@ -105,7 +105,7 @@ class EventStore:
         Raises:
             ShardUnavailable: the database cannot be reached.
         """
-        return [record_of(row) for row in await self._connections.fetch(_READ, shard, after, limit)]
+        return [record_of(row) for row in await self._connections.fetch(READ, shard, after, limit)]
 
     async def heads(self) -> dict[int, int]:
         """The newest position of every shard; 0 where there is none.

@@ -19,7 +19,7 @@ COLUMNS: Final = (
 )
 _E_COLUMNS: Final = ", ".join(f"e.{column}" for column in COLUMNS.split(", "))
 # OFFSET 0 keeps the planner from turning the probes of one partition each into a join over all partitions.
-_TAILS: Final = f"""
+TAILS: Final = f"""
 SELECT {_E_COLUMNS}
 FROM unnest($1::integer[], $2::uuid[], $3::integer[]) AS wanted (shard, stream_id, after)
 CROSS JOIN LATERAL (
@@ -28,7 +28,7 @@ CROSS JOIN LATERAL (
     ORDER BY e.version OFFSET 0
 ) e
 """  # noqa: S608 - constants only
-_BY_KEY: Final = f"""
+BY_KEY: Final = f"""
 SELECT {_E_COLUMNS}
 FROM unnest($1::integer[], $2::uuid[]) AS wanted (shard, command_key)
 CROSS JOIN LATERAL (
@@ -109,7 +109,7 @@ class Streams:
     async def _load(self, stream_ids: Sequence[UUID]) -> Mapping[UUID, Stream]:
         known = {stream_id: self._cache.get(stream_id) or Stream(stream_id) for stream_id in stream_ids}
         rows = await self._connections.fetch(
-            _TAILS,
+            TAILS,
             [shard_of(stream_id) for stream_id in known],
             list(known),
             [stream.version for stream in known.values()],
@@ -125,7 +125,7 @@ class Streams:
         return known
 
     async def _find(self, keys: Sequence[tuple[int, UUID]]) -> Mapping[tuple[int, UUID], Record | None]:
-        rows = await self._connections.fetch(_BY_KEY, [shard for shard, _ in keys], [key for _, key in keys])
+        rows = await self._connections.fetch(BY_KEY, [shard for shard, _ in keys], [key for _, key in keys])
         found = {(record.shard, record.command_key): record for record in map(record_of, rows)}
         return {key: found.get(key) for key in keys}
 

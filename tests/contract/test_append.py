@@ -1,4 +1,6 @@
 import asyncio
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -6,6 +8,7 @@ from event_store import AlreadyDone, Append, Appended, EventStore, NewEvent, Ver
 from schemas.codec import encode
 from schemas.events import SettlementDelaySet
 from schemas.framing import command_key
+from tests.contract import rival
 from tests.contract.samples import ENVELOPE, CountedIds, first, following, log_of, positions_are_dense
 
 
@@ -68,6 +71,28 @@ async def test_one_key_from_two_processes_is_one_command(
         (winner,) = [outcome for outcome in outcomes if isinstance(outcome, Appended)]
         repeats = [outcome for outcome in outcomes if isinstance(outcome, AlreadyDone)]
         assert [repeat.record for repeat in repeats] == [winner.records[0]] * 3
+
+
+async def test_one_key_from_two_operating_system_processes_is_one_command(
+    store: EventStore, ids: CountedIds, database: str
+) -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "tests.contract.rival", database),
+        cwd=Path(__file__).parents[2],
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    assert await process.stdout.readline() == b"ready\n"
+    mine = asyncio.create_task(rival.outcomes(store, ids))
+    theirs, _ = await process.communicate(b"go\n")
+    for here, there in zip(await mine, theirs.decode().splitlines(), strict=True):
+        (whose_here, id_here), (whose_there, id_there) = here.split(), there.split()
+        assert {whose_here, whose_there} == {"ours", "theirs"}
+        assert id_here == id_there
+    assert sum((await store.heads()).values()) == rival.COMMANDS
 
 
 async def test_the_same_key_in_another_shard_is_another_command(store: EventStore, ids: CountedIds) -> None:

@@ -177,8 +177,9 @@ async def test_closing_refuses_then_drains(database: str, ids: CountedIds) -> No
     await asyncio.sleep(0)
     with pytest.raises(Overloaded):
         await store.append(stream)
-    await closing
-    outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+    async with asyncio.timeout(10):
+        await closing
+        outcomes = await asyncio.gather(*tasks, return_exceptions=True)
     assert sum(isinstance(outcome, Appended) for outcome in outcomes) == 30
     assert isinstance(outcomes[30], AlreadyDone)
     connection = await asyncpg.connect(database)
