@@ -5,6 +5,7 @@ from uuid import UUID
 
 from aggregates.payment_intent.commands import OpenCase, RecordOutcome, RecordUnknown
 from aggregates.payment_intent.state import Attempt
+from processors.psp.idempotency import WINDOW_MS
 from processors.psp.provider import (
     AuthorizeOrder,
     CaptureOrder,
@@ -27,6 +28,7 @@ from processors.saga.ladder import (
     after_inquiry,
     after_reversal,
     after_undoing,
+    instead_of_call,
 )
 from processors.saga.orders import inquiry_of, order_of, reversal_of, start_of
 from processors.saga.outcomes import outcome_key, outcome_of
@@ -102,6 +104,9 @@ class Attempts:
                 order = order_of(intent.state, attempt)
                 if isinstance(order, ReversalOrder):
                     return after_undoing(progress, await provider.reverse(order))
+                window_ms = WINDOW_MS[attempt.psp] * self._delay_scale
+                if self._clock.now_ms() - attempt.started_at > window_ms:
+                    return instead_of_call(progress)
                 return after_call(progress, await _place(provider, order))
 
     async def _act(self, step: ClaimedStep, intent: Intent, attempt: Attempt, verdict: Verdict) -> Finish:

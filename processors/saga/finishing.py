@@ -2,6 +2,7 @@
 
 import asyncio
 
+from processors.patience import OUTAGES
 from processors.saga.steps import Finish, StepTable
 from schemas.clock import Clock
 
@@ -44,6 +45,10 @@ class Finisher:
     async def _write(self, batch: list[_Waiting]) -> None:
         try:
             ours = await self._table.finish([ending for ending, _ in batch], now_ms=self._clock.now_ms())
+        except OUTAGES as outage:
+            for _, future in batch:
+                _tell(future, outage)
+            return
         except Exception as error:  # noqa: BLE001 - handed to whom it concerns
             if len(batch) == 1:
                 _tell(batch[0][1], error)

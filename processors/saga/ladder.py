@@ -114,6 +114,11 @@ def after_call(progress: Progress, reply: OrderReply) -> Verdict:
             return _again(progress, "inquiry", 1, unknown=reply)
 
 
+def instead_of_call(progress: Progress) -> Again:
+    """What follows when the PSP may have forgotten the attempt's key: it is asked, not called."""
+    return _again(progress, "inquiry", 1, in_doubt=True)
+
+
 def after_inquiry(progress: Progress, reply: InquiryReply) -> Verdict:
     """What follows the reply to an inquiry by our reference."""
     following = progress.round_no + 1

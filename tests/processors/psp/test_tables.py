@@ -4,6 +4,7 @@ import pytest
 
 from processors.psp.amounts import RULES, PspAmount, from_psp, to_psp
 from processors.psp.declines import decline
+from processors.psp.idempotency import WINDOW_MS
 from processors.psp.routing import ROUTES, Route, route_for
 from schemas.errors import AmountNotRepresentable, PaymentMethodNotSupported
 
@@ -56,7 +57,7 @@ def test_the_first_route_that_fits_wins_and_says_why() -> None:
     assert route_for("upi", "EUR", routes).psp == "simulator"
     with pytest.raises(PaymentMethodNotSupported):
         route_for("upi", "EUR", (card_only,))
-    assert all(route.psp in RULES for route in ROUTES)
+    assert all(route.psp in RULES and route.psp in WINDOW_MS for route in ROUTES)
 
 
 def test_a_psps_own_word_for_a_no_is_kept_beside_ours() -> None:

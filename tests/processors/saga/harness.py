@@ -27,6 +27,7 @@ from processors.psp.provider import PaymentServiceProvider
 from processors.psp.simulator import SimulatorOptions, SimulatorPsp
 from processors.saga.payment_saga import Machinery, assemble, open_pool
 from processors.saga.workers import WorkerOptions
+from schemas.clock import Clock
 from schemas.envelope import Actor, Envelope
 from schemas.errors import ShardUnavailable
 from schemas.events import Event
@@ -233,6 +234,7 @@ async def running_saga(
     options: WorkerOptions | None = None,
     providers: Mapping[str, PaymentServiceProvider] | None = None,
     deadline_s: float = 0.4,
+    clock: Clock = SYSTEM_CLOCK,
 ) -> AsyncIterator[RunningSaga]:
     """A saga at work; `providers` replaces the simulator's adapter."""
     store = await EventStore.open(StoreOptions(dsn=dsn))
@@ -242,7 +244,7 @@ async def running_saga(
         pool=pool,
         store=store,
         providers=providers or {"simulator": psp},
-        clock=SYSTEM_CLOCK,
+        clock=clock,
         ids=IDS,
         options=options or worker_options(),
     )

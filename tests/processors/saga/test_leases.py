@@ -12,7 +12,7 @@ from processors.saga import redrive
 from schemas.events import PaymentAuthorized, PspAttemptStarted, PspOutcomeUnknown
 from tests.bootstrap.psp_simulator.server import SimulatorProcess
 from tests.oracles.psp import faults_of_psp, simulator_log
-from tests.processors.saga.harness import running_saga, simulator_options, worker_options
+from tests.processors.saga.harness import DELAY_SCALE, running_saga, simulator_options, worker_options
 
 
 class SlowPsp(SimulatorPsp):
@@ -142,3 +142,29 @@ async def test_a_fresh_key_on_retry_does_not_escape_the_oracle(database: str, fa
         assert len(lines) > 1, "the payer was charged more than once"
         assert any("no attempt announced" in fault for fault in faults_of_psp(lines, [state]))
     await psp.close()
+
+
+class OldClock:
+    """A day later than it is: whatever was begun before this process started is a day old."""
+
+    def now_ms(self) -> int:
+        return SYSTEM_CLOCK.now_ms() + round(24 * 3_600_000 * DELAY_SCALE)
+
+
+async def test_a_key_that_the_psp_may_have_forgotten_is_asked_about_and_not_sent_again(
+    database: str, fast_psp: SimulatorProcess
+) -> None:
+    dead = BrokenPsp(simulator_options(fast_psp.url))
+    async with running_saga(database, fast_psp.url, providers={"simulator": dead}) as saga:
+        intent = await saga.shop.order(amount=66_600)
+        await saga.shop.until(intent, lambda state: bool(state.attempts))
+    await dead.close()
+
+    async with running_saga(database, fast_psp.url, clock=OldClock()) as saga:
+        state = await saga.shop.settled(intent)
+        (attempt,) = state.attempts.values()
+        results = [row["result"] for row in await saga.steps("subject = $1", attempt.id)]
+    assert results[0] == "then_inquiry"
+    assert state.status == "declined"
+    lines = [line for line in await simulator_log(fast_psp.url) if line["reference"] == attempt.our_reference]
+    assert [line["result"] for line in lines] == ["tombstoned"]
