@@ -152,7 +152,7 @@ class RecordRefundReversal(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AdjustPspFee(msgspec.Struct, frozen=True, kw_only=True):
-    """The PSP named its fee of a capture, `amount` minor units in all, after the capture."""
+    """The PSP named its fee of a capture after it: what it keeps in all, `amount` minor units."""
 
     capture_id: UUID
     amount: int

@@ -95,7 +95,10 @@ class Authorization(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Capture(msgspec.Struct, frozen=True, kw_only=True):
-    """One capture; `reversed_amount` of it the PSP took back, known by the references in `reversals`."""
+    """One capture; `reversed_amount` of it the PSP took back, known by the references in `reversals`.
+
+    `platform_fee` is what was charged for it, `psp_fee` what the PSP keeps by now.
+    """
 
     id: UUID
     operation_id: UUID

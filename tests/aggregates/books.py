@@ -17,6 +17,7 @@ from schemas.events import (
     PaymentAuthorized,
     PaymentCaptured,
     PaymentRefunded,
+    PspFeeAdjusted,
     RefundFailed,
     RefundRequested,
     RefundReversed,
@@ -34,6 +35,7 @@ class Books:
         self.platform_fee = 0
         self.suspense = 0
         self.collected = 0
+        self.psp_fees: Counter[UUID] = Counter()
 
     def post(self, event: Event) -> None:
         match event:
@@ -44,6 +46,9 @@ class Books:
                 self.collected += event.amount
                 self.pending[event.capture_id] += event.amount - event.platform_fee.total
                 self.platform_fee += event.platform_fee.total
+                self.psp_fees[event.capture_id] += event.psp_fee.amount
+            case PspFeeAdjusted():
+                self.psp_fees[event.capture_id] += event.delta
             case AuthorizationVoided() | AuthorizationExpired():
                 self.hold -= event.amount_released
             case FundsMadeAvailable():
@@ -67,6 +72,7 @@ class Books:
                     self._merchant(restored.account, restored.capture_id, restored.amount)
             case CaptureReversed():
                 self.collected -= event.amount
+                self.psp_fees[event.capture_id] -= event.psp_fee_returned
                 self.platform_fee -= event.platform_fee_returned
                 self.available += event.platform_fee_returned
                 for taken in event.taken_from:

@@ -271,3 +271,11 @@ def test_a_fee_that_went_back_with_a_refund_does_not_go_back_again_with_a_revers
     scenario = given(authorized(plan=returning), capture(10_000), refund(8000)).given(reversal(10_000))
     assert scenario.state.fee_returned_on_refunds == 256
     assert only(CaptureReversed, scenario).platform_fee_returned == 320 - 256
+
+
+def test_the_psp_fee_is_what_the_psp_keeps_by_now() -> None:
+    scenario = given(authorized(), capture(6000, fee=66)).given(replace(reversal(6000), psp_fee_returned=60))
+    known = scenario.state.captures[named("capture.capture")].psp_fee
+    assert known == PspFee(amount=6, currency="EUR", status="known")
+    adjust = AdjustPspFee(capture_id=named("capture.capture"), amount=0, result=result("capture"))
+    assert only(PspFeeAdjusted, scenario.given(adjust)).delta == -6

@@ -255,7 +255,7 @@ class AnyOrder(RuleBasedStateMachine):
             RecordCaptureReversal(
                 capture_id=capture.id,
                 amount=_part(capture.amount, draw(shares)) or capture.amount,
-                psp_fee_returned=0,
+                psp_fee_returned=draw(st.integers(0, 3)),
                 result=replace(s.result("any"), psp_operation_reference=reference),
                 reason="bank_returned",
             )
@@ -331,6 +331,8 @@ class AnyOrder(RuleBasedStateMachine):
             key: lot.rest for key, lot in state.lots.items() if lot.rest
         }
         assert all(lot.rest == 0 for lot in state.lots.values() if lot.available)
+        named = {key: capture.psp_fee.amount for key, capture in state.captures.items() if capture.psp_fee}
+        assert named == {key: books.psp_fees[key] for key in named}
         late = [one for one in state.late_successes.values() if one.kind == "charge" and not one.reversed]
         assert books.suspense == sum(one.amount for one in late)
 

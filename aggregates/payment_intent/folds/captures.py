@@ -98,9 +98,10 @@ def _failed(state: PaymentIntent, event: CaptureFailed, recorded: RecordedEvent)
 def _reversed(state: PaymentIntent, event: CaptureReversed, _recorded: RecordedEvent) -> Changes:
     capture = state.captures[event.capture_id]
     reversed_amount = capture.reversed_amount + event.amount
-    reference = event.result.psp_operation_reference
+    reference, fee = event.result.psp_operation_reference, capture.psp_fee
     changed = replace(
         capture,
+        psp_fee=None if fee is None else replace(fee, amount=fee.amount - event.psp_fee_returned),
         reversed_amount=reversed_amount,
         status="reversed" if reversed_amount >= capture.amount else capture.status,
         reversals=capture.reversals if reference is None else (*capture.reversals, reference),
