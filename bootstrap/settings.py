@@ -13,6 +13,10 @@ Sha256Hex = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
+class SettingMissing(Exception):
+    """A process was started without a setting that it cannot do without."""
+
+
 class PostgresSettings(BaseModel):
     """Which PostgreSQL (15 or newer) holds the log; without a DSN the local stack starts one."""
 

@@ -1,16 +1,11 @@
 """Fixtures for every test: real servers, started only when the first test asks for one."""
 
 import os
-import sys
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 from typing import Any
 
 import asyncpg
 import pytest
-
-# A bare `pytest` finds the folders as `./guilder test` does.
-sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from bootstrap.clock import random_bytes
 from bootstrap.local_stack.servers import ServerAddresses

@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 from bootstrap.local_stack import LocalStackError
+from bootstrap.settings import SettingMissing
 
 VERBS: Final = {
     "up": "bootstrap.cli.up",
@@ -71,6 +72,9 @@ def main() -> None:
     except LocalStackError as error:
         complain(str(error))
         sys.exit(1)
+    except SettingMissing as error:
+        complain(str(error))
+        sys.exit(MISUSED)
     except ValidationError as error:
         complain(f"a setting is wrong: {error}")
         sys.exit(MISUSED)

@@ -1,14 +1,10 @@
 """What several processes connect to, said once: the store, the topic and the consumers of the log."""
 
-from bootstrap.settings import Settings
+from bootstrap.settings import SettingMissing, Settings
 from event_store import StoreOptions
 from processors.log_consumer.log_consumer import LogConsumerOptions
 from processors.topics import TopicOptions
 from schemas.kafka_record import TOPIC
-
-
-class SettingMissing(Exception):
-    """A process was started without a setting that it cannot do without."""
 
 
 def dsn_of(settings: Settings) -> str:
