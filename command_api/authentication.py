@@ -6,17 +6,18 @@ attacker who measures time nothing about the key.
 
 from collections.abc import Mapping
 from typing import Final, get_args
+from uuid import UUID
 
 from command_api.api_keys import key_sha256, parse_key
 from command_api.merchants import Merchants
 from schemas.clock import Clock
 from schemas.envelope import Actor
 from schemas.errors import KeyRevoked, ScopeMissing, Unauthenticated
-from schemas.identifiers import Prefix, public_id
 from schemas.routes import Principal, Scope
 
 _SCHEME: Final = "bearer "
 _MAX_LENGTH: Final = 512
+_CAPACITY: Final = 10_000
 _OPERATOR: Final = Principal(
     merchant_id=None,
     livemode=None,
@@ -32,6 +33,7 @@ class Authenticator:
         self._merchants = merchants
         self._clock = clock
         self._operator_key_sha256 = operator_key_sha256
+        self._merchant_of: dict[str, UUID] = {}
 
     async def authenticate(self, headers: Mapping[str, str]) -> Principal:
         """The caller, by the `authorization` header (names lower-case).
@@ -49,26 +51,33 @@ class Authenticator:
             raise Unauthenticated
         text = header[len(_SCHEME) :].strip()
         sha256 = key_sha256(text)
-        key = parse_key(text)
-        if key is None:
-            if sha256 == self._operator_key_sha256:
-                return _OPERATOR
-            raise Unauthenticated
-        merchant = await self._merchants.current(key.merchant_id)
-        issued = merchant.keys.get(sha256)
-        if issued is None:
+        merchant_id = self._merchant_of.get(sha256)
+        if merchant_id is None:
+            key = parse_key(text)
+            if key is None:
+                if sha256 == self._operator_key_sha256:
+                    return _OPERATOR
+                raise Unauthenticated
+            merchant_id = key.merchant_id
+        merchant = self._merchants.remembered(merchant_id) or await self._merchants.current(merchant_id)
+        found = merchant.keys.get(sha256)
+        if found is None:
             # Perhaps it was issued a moment ago.
-            issued = (await self._merchants.read(key.merchant_id)).keys.get(sha256)
-        if issued is None:
+            found = (await self._merchants.newest(merchant_id)).keys.get(sha256)
+        if found is None:
             raise Unauthenticated
-        if not issued.works_at(self._clock.now_ms()):
+        self._remember(sha256, merchant_id)
+        key_state, principal = found
+        if not key_state.works_at(self._clock.now_ms()):
             raise KeyRevoked
-        return Principal(
-            merchant_id=key.merchant_id,
-            livemode=issued.livemode,
-            scopes=frozenset(issued.scopes),
-            actor=Actor(type="api_key", id=public_id(Prefix.API_KEY, issued.id)),
-        )
+        return principal
+
+    def _remember(self, sha256: str, merchant_id: UUID) -> None:
+        """Whose key it is never changes, so it need not be read out of the key again."""
+        if sha256 not in self._merchant_of:
+            self._merchant_of[sha256] = merchant_id
+            if len(self._merchant_of) > _CAPACITY:
+                del self._merchant_of[next(iter(self._merchant_of))]
 
 
 def require_scope(principal: Principal, scope: Scope) -> None:

@@ -15,8 +15,10 @@ import msgspec
 from aggregates import merchant
 from aggregates.merchant import ApiKey, Merchant
 from event_store import EventStore
+from schemas.envelope import Actor
 from schemas.events import MerchantRegistered
-from schemas.identifiers import shard_of
+from schemas.identifiers import Prefix, public_id, shard_of
+from schemas.routes import Principal
 
 MAX_AGE_S: Final = 0.5
 _CAPACITY: Final = 10_000
@@ -25,11 +27,11 @@ _CAPACITY: Final = 10_000
 class KnownMerchant(msgspec.Struct, frozen=True):
     """A merchant, read from the store no earlier than `read_at` (the event loop's clock, seconds).
 
-    `keys` leads from a key's SHA-256 (lower-case hex) to what is known of it.
+    `keys` leads from a key's SHA-256 (lower-case hex) to what is known of it and to who calls with it.
     """
 
     state: Merchant
-    keys: Mapping[str, ApiKey]
+    keys: Mapping[str, tuple[ApiKey, Principal]]
     read_at: float
 
 
@@ -49,20 +51,39 @@ class Merchants:
         Raises:
             ShardUnavailable: the store cannot be asked.
         """
+        return self.remembered(merchant_id) or await self._shared_look(merchant_id)
+
+    def remembered(self, merchant_id: UUID) -> KnownMerchant | None:
+        """The merchant as it was at most `max_age_s` ago, where that needs no look at the store."""
         known = self._known.get(merchant_id)
         if known is not None and asyncio.get_running_loop().time() - known.read_at < self._max_age_s:
             return known
-        return await self.read(merchant_id)
+        return None
 
-    async def read(self, merchant_id: UUID) -> KnownMerchant:
-        """The merchant as the store has it now; callers that come together share one look."""
+    async def newest(self, merchant_id: UUID) -> KnownMerchant:
+        """The merchant as the store has it from this moment on; raises as `current` does."""
+        asked_at = asyncio.get_running_loop().time()
+        known = await self._shared_look(merchant_id)
+        while known.read_at < asked_at:
+            # It joined a look that had begun before.
+            known = await self._shared_look(merchant_id)
+        return known
+
+    async def _shared_look(self, merchant_id: UUID) -> KnownMerchant:
+        """Callers that come together share one look at the store."""
         reading = self._reading.get(merchant_id)
         if reading is None:
             reading = asyncio.create_task(self._read(merchant_id))
             self._reading[merchant_id] = reading
-            reading.add_done_callback(lambda _: self._reading.pop(merchant_id, None))
+            reading.add_done_callback(lambda done: self._look_ended(merchant_id, done))
         # A caller that is cancelled must not take the look away from the others.
         return await asyncio.shield(reading)
+
+    def _look_ended(self, merchant_id: UUID, look: "asyncio.Task[KnownMerchant]") -> None:
+        self._reading.pop(merchant_id, None)
+        if not look.cancelled():
+            # Whoever still waits is told; when all have gone, nobody need hear of it.
+            look.exception()
 
     async def _read(self, merchant_id: UUID) -> KnownMerchant:
         read_at = asyncio.get_running_loop().time()
@@ -73,9 +94,21 @@ class Merchants:
             if records and isinstance(records[0].event, MerchantRegistered):
                 for recorded in records:
                     state = merchant.evolve(state, recorded)
-        known = KnownMerchant(state, {key.sha256: key for key in state.keys.values()}, read_at)
-        self._known[merchant_id] = known
-        self._known.move_to_end(merchant_id)
-        if len(self._known) > self._capacity:
-            self._known.popitem(last=False)
+        known = KnownMerchant(
+            state, {key.sha256: (key, _principal(merchant_id, key)) for key in state.keys.values()}, read_at
+        )
+        if state.exists:
+            self._known[merchant_id] = known
+            self._known.move_to_end(merchant_id)
+            if len(self._known) > self._capacity:
+                self._known.popitem(last=False)
         return known
+
+
+def _principal(merchant_id: UUID, key: ApiKey) -> Principal:
+    return Principal(
+        merchant_id=merchant_id,
+        livemode=key.livemode,
+        scopes=frozenset(key.scopes),
+        actor=Actor(type="api_key", id=public_id(Prefix.API_KEY, key.id)),
+    )
