@@ -24,6 +24,7 @@ VERBS: Final = {
     "logs": "bootstrap.cli.logs",
     "demo": "bootstrap.cli.demo",
     "merchant": "bootstrap.cli.merchant",
+    "ledger": "bootstrap.cli.ledger",
     "dead-letters": "bootstrap.cli.dead_letters",
     "run": "bootstrap.cli.run",
     "migrate": "bootstrap.cli.migrate",
