@@ -1,17 +1,20 @@
-"""One whole installation for all campaigns, so that each finds the history that those before it have left."""
+"""One whole installation for all campaigns, so that each finds the history that those before it have left.
+
+It is that of the end-to-end tests too.
+"""
 
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
 import pytest_asyncio
 
-from tests.campaign.installation import Installation, whole_installation
+from tests.campaign.installation import Installation, shared_installation
 from tests.campaign.traffic import Customer
 
 
 @pytest.fixture(scope="session")
 def installation() -> Iterator[Installation]:
-    with whole_installation() as running:
+    with shared_installation() as running:
         yield running
 
 

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -182,6 +182,26 @@ class Installation:
                     quiet = quiet + 1 if last.drained and last.shards == before.shards else 0
         except TimeoutError:
             raise AssertionError(f"not drained in {within_s:.0f} s: {last}\n{self.logs()}") from None
+
+
+_shared: list[tuple[Installation, ExitStack]] = []
+
+
+@contextmanager
+def shared_installation() -> Iterator[Installation]:
+    """The whole installation of this test run: whoever asks first has it started, whoever leaves last has it ended."""
+    if not _shared:
+        stack = ExitStack()
+        _shared.append((stack.enter_context(whole_installation()), stack))
+    installation, stack = _shared[-1]
+    _shared.append((installation, stack))
+    try:
+        yield installation
+    finally:
+        _shared.pop()
+        if len(_shared) == 1:
+            _shared.clear()
+            stack.close()
 
 
 @contextmanager
