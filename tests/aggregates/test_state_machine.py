@@ -402,5 +402,5 @@ def word_of(history: tuple[Any, ...], state: PaymentIntent) -> str:
     return next(word for word, matches in table if matches)
 
 
-AnyOrder.TestCase.settings = settings(max_examples=150, stateful_step_count=50, deadline=None)
+AnyOrder.TestCase.settings = settings(max_examples=120, stateful_step_count=50, deadline=None)
 TestAnyOrder = AnyOrder.TestCase
