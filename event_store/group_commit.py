@@ -142,7 +142,7 @@ class GroupCommit:
     async def _flush(self, batch: list[_Pending]) -> None:
         """Store `batch`, and leave every caller answered."""
         try:
-            found = await self._submit([pending.sealed for pending in batch])
+            self._answer(batch, await self._submit([pending.sealed for pending in batch]))
         except _POISONED as error:
             if len(batch) == 1:
                 self._refuse(batch, error)
@@ -154,8 +154,6 @@ class GroupCommit:
             await self._flush_by_shard(batch, error)
         except Exception as error:  # noqa: BLE001 - it is the callers' error, and the writer lives on
             self._refuse(batch, error)
-        else:
-            self._answer(batch, found)
 
     async def _flush_by_shard(self, batch: list[_Pending], error: Exception) -> None:
         shards: dict[int, list[_Pending]] = {}
@@ -213,10 +211,11 @@ class GroupCommit:
         try:
             record = await self._record_at(pending.sealed.shard, position)
         except Exception as error:  # noqa: BLE001 - it is the callers' error
-            self._refuse([pending], error)
-            return
+            refusal = error
+        else:
+            refusal = AlreadyDone(record)
         for repeat in (pending, *pending.repeats):
-            repeat.fail(AlreadyDone(record))
+            repeat.fail(refusal)
 
     def _refuse(self, batch: list[_Pending], error: Exception) -> None:
         """Tell the callers; a repeat of a command that failed is a command of its own again."""
