@@ -1,7 +1,8 @@
 """given / when / then for the payment intent: a scenario is a value; each step gives a new one.
 
 `given(...)` decides commands and folds their events, going through the wire frame each time. `when` is the command under
-test; `then`, `rejected` and `nothing` say what it must cause. Names stand for ids: `op("capture_1")`.
+test; `then`, `rejected` and `nothing` say what it must cause. The commands are those of
+`commands.py` beside this file.
 """
 
 from collections.abc import Sequence
@@ -11,197 +12,18 @@ from uuid import UUID
 import msgspec
 
 from aggregates import payment_intent
-from aggregates.payment_intent.commands import (
-    Command,
-    CreatePaymentIntent,
-    PspOutcome,
-    RecordOutcome,
-    RequestAuthorization,
-    RequestCancellation,
-    RequestCapture,
-    RequestRefund,
-    StartAttempt,
-)
+from aggregates.payment_intent.commands import Command, CreatePaymentIntent, RequestAuthorization
 from aggregates.payment_intent.state import PaymentIntent
 from schemas.codec import decode, encode
 from schemas.envelope import Actor, Envelope
 from schemas.errors import Rejected
 from schemas.events import Event
-from schemas.events.fees import IntentFeePlan
-from schemas.events.payment_intent import CaptureMethod, PaymentMethod, PspOperation
-from schemas.events.psp import Decline, PspFee, PspResult, Source
 from schemas.identifiers import derived_id
 from schemas.records import RecordedEvent
+from tests.aggregates.commands import SHARD, T0, named
 
-SHARD = 3
-T0 = 1_790_000_000_000
-DAY_MS = 86_400_000
-HOLD_UNTIL = T0 + 7 * DAY_MS
-DELAY_S = 2 * 86_400
 STREAM = derived_id(SHARD, "stream")
 MERCHANT = derived_id(SHARD, "merchant")
-CARD = PaymentMethod(type="card", token_ref="tok_ok", brand="visa", last4="4242", payer_ref=None, mask=None)
-NO_FEES = IntentFeePlan(version=0, rate_ppm=0, fixed=0, refund_fee=0, returned_on_refund=False, rounding="half_up")
-DEMO_PLAN = IntentFeePlan(
-    version=4, rate_ppm=29_000, fixed=30, refund_fee=0, returned_on_refund=False, rounding="half_up"
-)
-DECLINED = Decline(
-    code="do_not_honor", category="soft", psp_code="05", network_code="05", advice_code=None, retryable=True
-)
-
-
-def named(name: str) -> UUID:
-    """The id that a name stands for."""
-    return derived_id(SHARD, name)
-
-
-def create(
-    amount: int = 10_000,
-    *,
-    currency: str = "EUR",
-    capture_method: CaptureMethod = "manual",
-    plan: IntentFeePlan = NO_FEES,
-    authorize: str | None = None,
-) -> CreatePaymentIntent:
-    return CreatePaymentIntent(
-        amount=amount,
-        currency=currency,
-        capture_method=capture_method,
-        reference="order-17",
-        statement_descriptor=None,
-        metadata={"cart": "8812"},
-        return_url=None,
-        fee_plan=plan,
-        settlement_delay_s=DELAY_S,
-        authorize=None if authorize is None else request_authorization(authorize),
-    )
-
-
-def request_authorization(name: str = "authorize") -> RequestAuthorization:
-    return RequestAuthorization(operation_id=named(name), capture_id=named(f"{name}.sale"), payment_method=CARD)
-
-
-def request_capture(amount: int | None, name: str = "capture", *, final: bool | None = None) -> RequestCapture:
-    return RequestCapture(operation_id=named(name), capture_id=named(f"{name}.capture"), amount=amount, final=final)
-
-
-def request_refund(amount: int | None, name: str = "refund") -> RequestRefund:
-    return RequestRefund(
-        operation_id=named(name), refund_id=named(f"{name}.refund"), amount=amount, reason="customer_request"
-    )
-
-
-def request_cancellation(name: str = "cancel") -> RequestCancellation:
-    return RequestCancellation(operation_id=named(name), reason="out_of_stock")
-
-
-def start(name: str, operation: PspOperation, *, attempt: str | None = None, undoes: str | None = None) -> StartAttempt:
-    """The attempt `{name}.1` of the operation `name`; a reversal repeats the reference of the attempt it undoes."""
-    attempt_name = attempt or f"{name}.1"
-    return StartAttempt(
-        attempt_id=named(attempt_name),
-        operation_id=named(name),
-        operation=operation,
-        psp="simulator",
-        psp_account="main",
-        psp_idempotency_key=f"key-{attempt_name}",
-        our_reference=undoes or attempt_name,
-        psp_amount=1,
-        psp_exponent=2,
-        attempt_no=1,
-        route_reason="only_psp",
-        request_sha256="0" * 64,
-    )
-
-
-def result(name: str, *, attempt: str | None = None, psp_reference: str = "pay_1", by: Source = "http") -> PspResult:
-    attempt_name = attempt or f"{name}.1"
-    return PspResult(
-        operation_id=named(name),
-        attempt_id=named(attempt_name),
-        psp="simulator",
-        psp_account="main",
-        psp_reference=psp_reference,
-        psp_operation_reference=f"op-{attempt_name}",
-        network_reference="net_1",
-        psp_processed_at=T0,
-        resolved_by=by,
-        tries=1,
-        raw_sha256="1" * 64,
-    )
-
-
-def approved(
-    name: str,
-    amount: int,
-    *,
-    attempt: str | None = None,
-    fee: int | None = None,
-    now_ms: int = T0,
-    psp_reference: str = "pay_1",
-    expires_at: int | None = HOLD_UNTIL,
-    by: Source = "http",
-    fee_currency: str = "EUR",
-) -> RecordOutcome:
-    attempt_name = attempt or f"{name}.1"
-    return RecordOutcome(
-        attempt_id=named(attempt_name),
-        outcome=PspOutcome(
-            result=result(name, attempt=attempt, psp_reference=psp_reference, by=by),
-            approved=True,
-            amount=amount,
-            fee=None if fee is None else PspFee(amount=fee, currency=fee_currency, status="known"),
-            decline=None,
-            expires_at=expires_at,
-            approval_code="482913",
-        ),
-        case_id=named(f"{attempt_name}.case"),
-        now_ms=now_ms,
-    )
-
-
-def refused(
-    name: str,
-    *,
-    attempt: str | None = None,
-    decline: Decline = DECLINED,
-    fee: int | None = None,
-    by: Source = "http",
-) -> RecordOutcome:
-    attempt_name = attempt or f"{name}.1"
-    return RecordOutcome(
-        attempt_id=named(attempt_name),
-        outcome=PspOutcome(
-            result=result(name, attempt=attempt, by=by),
-            approved=False,
-            amount=0,
-            fee=None if fee is None else PspFee(amount=fee, currency="EUR", status="known"),
-            decline=decline,
-        ),
-        case_id=named(f"{attempt_name}.case"),
-        now_ms=T0,
-    )
-
-
-def authorized(amount: int = 10_000, *, plan: IntentFeePlan = NO_FEES) -> list[Command]:
-    """The commands that make an intent authorized."""
-    return [create(amount, plan=plan, authorize="authorize"), *succeed("authorize", "authorize", amount)]
-
-
-def succeed(name: str, operation: PspOperation, amount: int, *, fee: int | None = None) -> list[Command]:
-    return [start(name, operation), approved(name, amount, fee=fee)]
-
-
-def capture(amount: int, name: str = "capture", *, final: bool | None = None, fee: int | None = None) -> list[Command]:
-    return [request_capture(amount, name, final=final), *succeed(name, "capture", amount, fee=fee)]
-
-
-def refund(amount: int, name: str = "refund") -> list[Command]:
-    return [request_refund(amount, name), *succeed(name, "refund", amount)]
-
-
-def cancel(amount: int, name: str = "cancel") -> list[Command]:
-    return [request_cancellation(name), *succeed(name, "void", amount)]
 
 
 def correlation_of(command: Command) -> UUID | None:

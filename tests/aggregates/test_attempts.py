@@ -13,17 +13,19 @@ from schemas.events import (
     PspOutcomeUnknown,
 )
 from schemas.events.unknown_outcomes import NextStep
-from tests.aggregates.scenario import (
-    Scenario,
+from tests.aggregates.commands import (
     approved,
     authorized,
     create,
-    given,
     named,
-    only,
     refused,
     request_capture,
     start,
+)
+from tests.aggregates.scenario import (
+    Scenario,
+    given,
+    only,
 )
 
 

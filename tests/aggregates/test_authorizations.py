@@ -1,5 +1,7 @@
 """Creation and authorization: which commands are taken when, and what a yes and a no mean."""
 
+from functools import reduce
+
 import pytest
 from msgspec.structs import replace
 
@@ -20,29 +22,31 @@ from schemas.events import (
     PaymentIntentCreated,
 )
 from schemas.events.psp import PspFee
-from tests.aggregates.scenario import (
+from tests.aggregates.commands import (
     CARD,
     DECLINED,
     DEMO_PLAN,
     HOLD_UNTIL,
-    MERCHANT,
-    STREAM,
     T0,
-    Scenario,
     approved,
     authorized,
     cancel,
     capture,
     create,
-    given,
     named,
-    only,
     refused,
     request_authorization,
     request_cancellation,
     request_capture,
     request_refund,
     start,
+)
+from tests.aggregates.scenario import (
+    MERCHANT,
+    STREAM,
+    Scenario,
+    given,
+    only,
 )
 
 
@@ -131,6 +135,8 @@ def test_a_sale_is_authorized_and_captured_in_one_breath() -> None:
     assert state.status == "captured"
     assert (state.capturable, state.capture_pending, state.released, state.refundable) == (0, 0, 0, 10_000)
     assert payment_intent.operation_ended_at(state, named("authorize")) == 5
+    half_way = reduce(payment_intent.evolve, scenario.history[:4], payment_intent.initial())
+    assert payment_intent.operation_ended_at(half_way, named("authorize")) is None
 
 
 def test_a_decline_may_be_followed_by_another_authorization() -> None:

@@ -11,21 +11,23 @@ from schemas.events import (
     CaptureRequested,
     PaymentCanceled,
 )
-from tests.aggregates.scenario import (
+from tests.aggregates.commands import (
     approved,
     authorized,
     cancel,
     capture,
     create,
-    given,
     named,
-    only,
     refund,
     refused,
     request_authorization,
     request_cancellation,
     request_capture,
     start,
+)
+from tests.aggregates.scenario import (
+    given,
+    only,
 )
 
 

@@ -22,15 +22,13 @@ from schemas.events import (
 )
 from schemas.events.captures import Slice
 from schemas.events.psp import PspFee
-from tests.aggregates.scenario import (
+from tests.aggregates.commands import (
     DEMO_PLAN,
     approved,
     authorized,
     capture,
     create,
-    given,
     named,
-    only,
     refund,
     refused,
     request_authorization,
@@ -39,6 +37,10 @@ from tests.aggregates.scenario import (
     request_refund,
     result,
     start,
+)
+from tests.aggregates.scenario import (
+    given,
+    only,
 )
 
 

@@ -7,15 +7,17 @@ import pytest
 from aggregates import payment_intent
 from aggregates.payment_intent.evolution import FOLDS
 from schemas.events import MerchantRegistered, PaymentIntentEvent
-from tests.aggregates.scenario import (
+from tests.aggregates.commands import (
     DEMO_PLAN,
-    Scenario,
     authorized,
     cancel,
     capture,
     create,
-    given,
     refund,
+)
+from tests.aggregates.scenario import (
+    Scenario,
+    given,
 )
 
 

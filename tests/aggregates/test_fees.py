@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 from schemas.events.fees import IntentFeePlan
 from schemas.events.payment_intent import CaptureMethod
 from schemas.money import round_half_up_ppm
-from tests.aggregates import scenario as s
+from tests.aggregates import commands
+from tests.aggregates import scenario as scenarios
 
 plans = st.builds(
     IntentFeePlan,
@@ -27,9 +28,9 @@ def plan(rate_ppm: int, fixed: int = 0) -> IntentFeePlan:
 
 
 def fees_of(parts: list[int], terms: IntentFeePlan) -> list[int]:
-    scenario = s.given(s.authorized(sum(parts), plan=terms))
+    scenario = scenarios.given(commands.authorized(sum(parts), plan=terms))
     for number, part in enumerate(parts):
-        scenario = scenario.given(s.capture(part, f"capture_{number}"))
+        scenario = scenario.given(commands.capture(part, f"capture_{number}"))
     return [capture.platform_fee or 0 for capture in scenario.state.captures.values()]
 
 
@@ -47,9 +48,11 @@ def test_the_fixed_part_is_charged_once_at_the_first_capture() -> None:
 
 
 def test_a_failed_first_capture_leaves_the_fixed_part_to_the_next() -> None:
-    scenario = s.given(s.authorized(1000, plan=plan(0, fixed=30)))
-    scenario = scenario.given(s.request_capture(100, "failing"), s.start("failing", "capture"), s.refused("failing"))
-    scenario = scenario.given(s.capture(100, "first"), s.capture(100, "second"))
+    scenario = scenarios.given(commands.authorized(1000, plan=plan(0, fixed=30)))
+    scenario = scenario.given(
+        commands.request_capture(100, "failing"), commands.start("failing", "capture"), commands.refused("failing")
+    )
+    scenario = scenario.given(commands.capture(100, "first"), commands.capture(100, "second"))
     assert [capture.platform_fee for capture in scenario.state.captures.values()] == [None, 30, 0]
 
 
@@ -67,18 +70,20 @@ def test_a_sale_costs_what_a_hold_and_capture_cost(parts: list[int], terms: Inte
     totals = []
     methods: tuple[CaptureMethod, ...] = ("automatic", "manual")
     for method in methods:
-        created = s.create(amount, capture_method=method, plan=terms, authorize="authorize")
-        scenario = s.given(created, s.start("authorize", "authorize"), s.approved("authorize", amount))
+        created = commands.create(amount, capture_method=method, plan=terms, authorize="authorize")
+        scenario = scenarios.given(
+            created, commands.start("authorize", "authorize"), commands.approved("authorize", amount)
+        )
         if method == "manual":
-            scenario = scenario.given(s.capture(amount))
+            scenario = scenario.given(commands.capture(amount))
         totals.append(scenario.state.fee_charged)
     assert totals[0] == totals[1]
 
 
 @given(splits, plans)
 def test_refunding_everything_returns_every_fee_or_none(parts: list[int], terms: IntentFeePlan) -> None:
-    scenario = s.given(s.authorized(sum(parts), plan=terms), s.capture(sum(parts)))
+    scenario = scenarios.given(commands.authorized(sum(parts), plan=terms), commands.capture(sum(parts)))
     for number, part in enumerate(parts):
-        scenario = scenario.given(s.refund(part, f"refund_{number}"))
+        scenario = scenario.given(commands.refund(part, f"refund_{number}"))
     state = scenario.state
     assert state.fee_returned_on_refunds == (state.fee_charged if terms.returned_on_refund else 0)

@@ -13,22 +13,24 @@ from schemas.events import (
     PspAttemptStarted,
 )
 from schemas.events.psp import PspFee
-from tests.aggregates.scenario import (
+from tests.aggregates.commands import (
     DECLINED,
-    Scenario,
     approved,
     authorized,
     capture,
     create,
-    given,
     named,
-    only,
     refused,
     request_authorization,
     request_cancellation,
     request_capture,
     request_refund,
     start,
+)
+from tests.aggregates.scenario import (
+    Scenario,
+    given,
+    only,
 )
 
 

@@ -8,20 +8,22 @@ from aggregates.payment_intent.commands import RecordOutcome
 from schemas.errors import NotFound
 from schemas.events import AuthorizationVoided, ManualCaseOpened, PaymentAuthorized, PaymentCanceled
 from schemas.events.payment_intent import PspOperation
-from tests.aggregates.scenario import (
-    Scenario,
+from tests.aggregates.commands import (
     approved,
     authorized,
     capture,
     create,
-    given,
     named,
-    only,
     refused,
     request_cancellation,
     request_capture,
     request_refund,
     start,
+)
+from tests.aggregates.scenario import (
+    Scenario,
+    given,
+    only,
 )
 
 OPEN: dict[str, tuple[PspOperation, int, list[payment_intent.Command]]] = {

@@ -9,7 +9,7 @@ from schemas.events import ManualCaseOpened, PaymentRefunded, RefundFailed, Refu
 from schemas.events.captures import Slice
 from schemas.events.fees import IntentFeePlan
 from schemas.events.refunds import Funding
-from tests.aggregates.scenario import (
+from tests.aggregates.commands import (
     DECLINED,
     DELAY_S,
     DEMO_PLAN,
@@ -18,14 +18,16 @@ from tests.aggregates.scenario import (
     authorized,
     capture,
     create,
-    given,
     named,
-    only,
     refund,
     refused,
     request_refund,
     result,
     start,
+)
+from tests.aggregates.scenario import (
+    given,
+    only,
 )
 
 LATER = T0 + DELAY_S * 1000

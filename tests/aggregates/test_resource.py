@@ -5,16 +5,13 @@ import pytest
 
 from aggregates import payment_intent
 from schemas.identifiers import Prefix, public_id
-from tests.aggregates.scenario import (
+from tests.aggregates.commands import (
     DEMO_PLAN,
-    MERCHANT,
-    STREAM,
     approved,
     authorized,
     cancel,
     capture,
     create,
-    given,
     named,
     refund,
     refused,
@@ -22,6 +19,11 @@ from tests.aggregates.scenario import (
     request_capture,
     request_refund,
     start,
+)
+from tests.aggregates.scenario import (
+    MERCHANT,
+    STREAM,
+    given,
 )
 
 

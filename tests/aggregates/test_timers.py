@@ -14,7 +14,7 @@ from schemas.events import (
     PaymentCanceled,
     PaymentCaptured,
 )
-from tests.aggregates.scenario import (
+from tests.aggregates.commands import (
     DELAY_S,
     DEMO_PLAN,
     HOLD_UNTIL,
@@ -24,14 +24,16 @@ from tests.aggregates.scenario import (
     cancel,
     capture,
     create,
-    given,
     named,
-    only,
     refused,
     request_cancellation,
     request_capture,
     request_refund,
     start,
+)
+from tests.aggregates.scenario import (
+    given,
+    only,
 )
 
 EXPIRE = ExpireAuthorization(now_ms=HOLD_UNTIL, confirmed_by="inquiry")
@@ -144,6 +146,7 @@ def test_captured_money_becomes_available_once() -> None:
         .when(make_available())
         .then(FundsMadeAvailable(capture_id=named("capture.capture"), amount=5796, available_on=AVAILABLE_AT))
     )
+    assert scenario.state.lots[named("capture.capture")].rest == 0
     scenario.when(make_available()).nothing()
 
 

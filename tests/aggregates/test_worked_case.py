@@ -11,20 +11,22 @@ from schemas.events import (
 )
 from schemas.events.fees import PlatformFee
 from schemas.events.refunds import Funding
-from tests.aggregates.scenario import (
+from tests.aggregates.commands import (
     DELAY_S,
     DEMO_PLAN,
     T0,
     approved,
     authorized,
     capture,
-    given,
     named,
-    only,
     request_cancellation,
     request_capture,
     request_refund,
     start,
+)
+from tests.aggregates.scenario import (
+    given,
+    only,
 )
 
 AVAILABLE_AT = T0 + DELAY_S * 1000
