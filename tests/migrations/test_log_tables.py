@@ -6,6 +6,8 @@ from typing import Any
 import asyncpg
 import pytest
 
+from tests.migrations.shared_database import migrated_database
+
 PARTS = ["events", "events_0000", "events_0001", "events_0002", "events_0003"]
 CHANGES = [
     "UPDATE {part} SET type = 'Forged'",
@@ -16,16 +18,25 @@ CHANGES = [
 ]
 
 
+@pytest.fixture(scope="module")
+async def log_dsn(postgres_dsn: str) -> AsyncIterator[str]:
+    """A log with one event in each shard; nothing can change it, so all tests here may share it."""
+    async with migrated_database(postgres_dsn, shards=4) as dsn:
+        connection = await asyncpg.connect(dsn)
+        for shard in range(4):
+            await connection.execute(
+                "INSERT INTO events VALUES ($1, 1, $2, 1, $2, 'a', '\\x0000000001', '{}', NULL, NULL, $3, 0)",
+                shard,
+                "00000000-0000-0000-0000-000000000001",
+                bytes(32),
+            )
+        await connection.close()
+        yield dsn
+
+
 @pytest.fixture
-async def connection(database: str) -> AsyncIterator[Any]:
-    connection = await asyncpg.connect(database)
-    for shard in range(4):
-        await connection.execute(
-            "INSERT INTO events VALUES ($1, 1, $2, 1, $2, 'a', '\\x0000000001', '{}', NULL, NULL, $3, 0)",
-            shard,
-            "00000000-0000-0000-0000-000000000001",
-            bytes(32),
-        )
+async def connection(log_dsn: str) -> AsyncIterator[Any]:
+    connection = await asyncpg.connect(log_dsn)
     yield connection
     await connection.close()
 
@@ -145,4 +156,7 @@ async def test_a_malformed_row_is_refused(connection: Any, column: str, value: s
     malformed = f"INSERT INTO events ({', '.join(row)}) SELECT {', '.join(row.values())} FROM events WHERE shard = 0"
     with pytest.raises(asyncpg.CheckViolationError):
         await connection.execute(malformed)
+    transaction = connection.transaction()
+    await transaction.start()
     await connection.execute(sound)
+    await transaction.rollback()

@@ -4,11 +4,9 @@ from itertools import count
 import asyncpg
 import pytest
 
-from bootstrap.clock import random_bytes
 from event_store import StoreOptions
 from event_store.bridge import Database
-from migrations import migrate
-from tests.conftest import with_database
+from tests.migrations.shared_database import migrated_database
 
 # What the library's own test cases do not keep to: its states are no frames, and its versions may start at 0.
 HOUSE_RULES = ("events_payload_framed", "events_version_from_one")
@@ -18,18 +16,12 @@ CASES = 32
 @pytest.fixture(scope="module")
 async def bare_dsn(postgres_dsn: str) -> AsyncIterator[str]:
     """A schema without the rules that only our own events keep to, with a shard for each case."""
-    name = f"guilder_test_{random_bytes(6).hex()}"
-    server = await asyncpg.connect(postgres_dsn)
-    await server.execute(f"CREATE DATABASE {name} TEMPLATE template0")
-    dsn = with_database(postgres_dsn, name)
-    await migrate(dsn, shards=CASES)
-    connection = await asyncpg.connect(dsn)
-    for rule in HOUSE_RULES:
-        await connection.execute(f"ALTER TABLE events DROP CONSTRAINT {rule}")
-    await connection.close()
-    yield dsn
-    await server.execute(f"DROP DATABASE {name} WITH (FORCE)")
-    await server.close()
+    async with migrated_database(postgres_dsn, shards=CASES) as dsn:
+        connection = await asyncpg.connect(dsn)
+        for rule in HOUSE_RULES:
+            await connection.execute(f"ALTER TABLE events DROP CONSTRAINT {rule}")
+        await connection.close()
+        yield dsn
 
 
 @pytest.fixture(scope="module")
