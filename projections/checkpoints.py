@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from projections.projection import Projection, schema_name
-from schemas.records import RecordedEvent
+from schemas.records import Record, RecordedEvent
 
 _LOCK: Final = "SELECT projection, generation, position FROM lock_checkpoints($1, $2)"
 _ADVANCE: Final = """
@@ -63,9 +63,15 @@ async def advance(connection: Any, checkpoint: Checkpoint, shard: int, position:
 
 
 async def apply_after(
-    connection: Any, projection: Projection, checkpoint: Checkpoint, shard: int, events: Sequence[RecordedEvent]
+    connection: Any,
+    projection: Projection,
+    checkpoint: Checkpoint,
+    shard: int,
+    log: Sequence[Record] | Sequence[RecordedEvent],
 ) -> int:
-    """Apply those of `events` (of one shard, by ascending position) that lie past a locked checkpoint, and move it.
+    """Apply what of `log` (one shard, by ascending position) lies past a locked checkpoint, and move the checkpoint.
+
+    Of records, only those that the projection has a use for are decoded.
 
     Returns:
         The position it stands at now.
@@ -74,13 +80,18 @@ async def apply_after(
         PositionGap: the first of them is not the next one, or they are not dense.
     """
     position = checkpoint.position
-    fresh = [event for event in events if event.position > position]
+    fresh = [item for item in log if item.position > position]
     if not fresh:
         return position
-    for expected, event in enumerate(fresh, position + 1):
-        if event.position != expected:
-            raise PositionGap(shard, expected, event.position)
-    await projection.apply(connection, checkpoint.schema, shard, fresh)
+    for expected, item in enumerate(fresh, position + 1):
+        if item.position != expected:
+            raise PositionGap(shard, expected, item.position)
+    events = [
+        item.decoded() if isinstance(item, Record) else item
+        for item in fresh
+        if not isinstance(item, Record) or item.type in projection.event_types
+    ]
+    await projection.apply(connection, checkpoint.schema, shard, events)
     await advance(connection, checkpoint, shard, fresh[-1].position)
     return fresh[-1].position
 

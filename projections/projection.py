@@ -16,12 +16,17 @@ class Projection(Protocol):
         ...
 
     @property
+    def event_types(self) -> frozenset[str]:
+        """The events that change it; all others may be left out of what it is given."""
+        ...
+
+    @property
     def digested(self) -> "tuple[DigestedTable, ...]":
         """Its tables, in the order in which their rows are compared between two generations."""
         ...
 
     async def apply(self, connection: Any, schema: str, shard: int, events: Sequence[RecordedEvent]) -> None:
-        """Apply the next events of one shard, by ascending position, in the caller's (asyncpg) transaction.
+        """Apply the next events of one shard (of `event_types` at least), ascending, in the caller's transaction.
 
         The caller holds the shard's checkpoint lock, has cut what was applied before, and moves the checkpoint.
         """

@@ -164,10 +164,9 @@ class Rebuild:
                     raise SourceStalled(f"shard {shard} ends at {position} in the source, {until} has been applied")
                 await asyncio.sleep(0.05)
                 continue
-            events = [record.decoded() for record in records]
             async with self._pool.acquire() as connection, connection.transaction():
                 checkpoint = await generations.lock(connection, name, green, shard)
-                reached = await apply_after(connection, self._projection, checkpoint, shard, events)
+                reached = await apply_after(connection, self._projection, checkpoint, shard, records)
             self._events += reached - position
             moved_at = loop.time()
             self._progress(shard, reached, until)

@@ -42,6 +42,7 @@ class Payments:
     """Every payment intent as it stands, with what lists filter by in columns, and where each refund belongs."""
 
     name: Final = "payments"
+    event_types: Final = frozenset(event.__name__ for event in _INTENT_EVENTS)
     digested: Final = (DigestedTable("payment_intents", "created_position"), DigestedTable("refunds", "position"))
 
     async def apply(self, connection: Any, schema: str, shard: int, events: Sequence[RecordedEvent]) -> None:

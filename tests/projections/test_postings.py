@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from projections.ledger import LedgerTransaction, Line, post
+from projections.ledger import Ledger, LedgerTransaction, Line, post
 from projections.ledger.accounts import AUTH_HOLD, PLATFORM_FEE, PSP_FEE, Account
+from projections.ledger.postings import _postings
 from schemas.events import (
     AuthorizationDeclined,
     AuthorizationExpired,
@@ -291,6 +292,14 @@ def test_any_sequence_of_events_keeps_every_currency_at_zero(history: list[Event
             change = sum(line.amount for line in transaction.lines)
             totals[transaction.currency] = totals.get(transaction.currency, 0) + change
             assert not any(totals.values())
+
+
+@given(ANY_EVENT)
+def test_an_event_that_posts_is_one_of_those_that_are_read(event: Event) -> None:
+    recorded = History().add(event).recorded[0]
+    lines = [line for posting in _postings(event, recorded) for line in posting.lines if line.amount]
+    assert bool(lines) == bool(post(recorded))
+    assert not lines or type(event).__name__ in Ledger.event_types
 
 
 @given(ANY_EVENT)
