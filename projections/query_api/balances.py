@@ -1,12 +1,17 @@
 """`GET /v1/balances`: what the platform owes a merchant, pending and available."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 from uuid import UUID
 
+import asyncpg
+
+from projections.positions import position_text
+from projections.projection import schema_name
 from projections.query_api.account_totals import account_totals
 from projections.query_api.ledger_resources import BalanceResource, CurrencyBalance
 from projections.query_api.parameters import AS_OF, EFFECTIVE_AS_OF, MIN_POSITION, QueryParameters, bad_parameter
-from projections.query_api.reading import QueryServices, reading
+from projections.query_api.reading import MIN_POSITION_HEADER, QueryServices, connected, reading
 from schemas.errors import MerchantMismatch
 from schemas.identifiers import Prefix, public_id, shard_of
 from schemas.routes import Answer, Call, Parameter
@@ -30,10 +35,55 @@ _OF_MERCHANT: Final = """
 """
 
 
+# The same in one statement, which is a snapshot by itself: its schema is the generation that was live a moment ago, so
+# the row says which one is live now.
+_OF_MERCHANT_NOW: Final = """
+    SELECT l.generation, coalesce(c.position, 0) AS position, m.*
+    FROM live l
+    LEFT JOIN checkpoints c ON c.projection = l.projection AND c.generation = l.generation AND c.shard = $1
+    LEFT JOIN LATERAL (
+        SELECT a.livemode, a.currency,
+            coalesce(sum(b.credits - b.debits) FILTER (WHERE a.code = 'merchant_pending'), 0)::bigint AS pending,
+            coalesce(sum(b.credits - b.debits) FILTER (WHERE a.code = 'merchant_available'), 0)::bigint AS available
+        FROM {schema}.accounts a JOIN {schema}.balances b USING (shard, account)
+        WHERE a.shard = $1 AND a.party = $2 AND a.code IN ('merchant_pending', 'merchant_available')
+          AND ($3::boolean IS NULL OR a.livemode = $3)
+        GROUP BY a.livemode, a.currency
+    ) m ON true
+    WHERE l.projection = 'ledger'
+    ORDER BY m.livemode, m.currency
+"""
+
+
 async def balances(services: QueryServices, call: Call) -> Answer:
     """One merchant's balances by currency; above zero is owed to the merchant."""
     parameters = QueryParameters(call, PARAMETERS)
     merchant_id = _whose(services, call, parameters)
+    if not parameters.filters_beside("merchant_id") and MIN_POSITION_HEADER not in call.headers:
+        answer = await _now(services, merchant_id, call.principal.livemode)
+        if answer is not None:
+            return answer
+    return await _at_a_position(services, call, parameters, merchant_id)
+
+
+async def _now(services: QueryServices, merchant_id: UUID, livemode: bool | None) -> Answer | None:
+    """The answer from one statement, or null where the generation was switched since it was last seen."""
+    generation = services.last_seen.get("ledger")
+    if generation is None:
+        return None
+    party, shard = public_id(Prefix.MERCHANT, merchant_id), shard_of(merchant_id)
+    query = _OF_MERCHANT_NOW.format(schema=schema_name("ledger", generation))
+    async with connected(services) as connection:
+        try:
+            rows = await connection.fetch(query, shard, party, livemode)
+        except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError):
+            return None
+    if rows[0]["generation"] != generation:
+        return None
+    return _answer(party, {shard: rows[0]["position"]}, None, [row for row in rows if row["currency"] is not None])
+
+
+async def _at_a_position(services: QueryServices, call: Call, parameters: QueryParameters, merchant_id: UUID) -> Answer:
     party, effective = public_id(Prefix.MERCHANT, merchant_id), parameters.time("effective_as_of")
     shards = [shard_of(merchant_id)]
     async with reading(services, call, "ledger", shards, as_of=parameters.text("as_of", 1000)) as snapshot:
@@ -41,13 +91,19 @@ async def balances(services: QueryServices, call: Call) -> Answer:
         rows = await snapshot.connection.fetch(
             _OF_MERCHANT.format(totals=totals), *arguments, party, call.principal.livemode
         )
-        body = BalanceResource(
-            merchant_id=party,
-            as_of=snapshot.as_of_text(),
-            effective_as_of=rfc3339_or_null(effective),
-            balances=tuple(_balance(row) for row in rows),
-        )
-        return Answer(status=200, body=body, headers=snapshot.headers())
+        answer = _answer(party, snapshot.as_of, effective, rows)
+        answer.headers = snapshot.headers()
+        return answer
+
+
+def _answer(party: str, positions: Mapping[int, int], effective: int | None, rows: list[Any]) -> Answer:
+    body = BalanceResource(
+        merchant_id=party,
+        as_of=position_text(positions),
+        effective_as_of=rfc3339_or_null(effective),
+        balances=tuple([_balance(row) for row in rows]),
+    )
+    return Answer(status=200, body=body, headers={"Guilder-Position": body.as_of})
 
 
 def _whose(services: QueryServices, call: Call, parameters: QueryParameters) -> UUID:

@@ -73,6 +73,10 @@ class QueryParameters:
         """All that chooses which objects the list holds, sorted: what a cursor is good for."""
         return tuple(sorted((k, v) for k, v in self._values.items() if k not in {"limit", "cursor"}))
 
+    def filters_beside(self, *names: str) -> bool:
+        """Whether anything was given but these."""
+        return any(name not in names for name in self._values)
+
     def text(self, name: str, max_length: int = 200) -> str | None:
         """A text, or null when it was not given."""
         value = self._values.get(name)

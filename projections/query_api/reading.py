@@ -16,7 +16,7 @@ from schemas.routes import Call
 from schemas.timestamps import parse_rfc3339
 
 ROLE: Final = "guilder_projections"
-_MIN_POSITION_HEADER: Final = "guilder-min-position"
+MIN_POSITION_HEADER: Final = "guilder-min-position"
 _POLL_S: Final = 0.02
 _UNREACHABLE: Final = (
     asyncpg.PostgresConnectionError,
@@ -42,6 +42,8 @@ class QueryServices:
         self.pool = pool
         self.shards = shards
         self.max_wait_s = max_wait_s
+        self.last_seen: dict[str, int] = {}
+        """Which generation of each projection was live when it was last read; it may have been switched since."""
 
     @classmethod
     async def open(
@@ -52,6 +54,7 @@ class QueryServices:
             dsn,
             min_size=1,
             max_size=connections,
+            reset=_leave_as_it_is,
             server_settings={
                 "role": ROLE,
                 "default_transaction_read_only": "on",
@@ -65,6 +68,10 @@ class QueryServices:
     async def close(self) -> None:
         """Close the connections once the running reads have ended."""
         await self.pool.close()
+
+
+async def _leave_as_it_is(_connection: Any) -> None:
+    """No read leaves anything on its connection, so nothing has to be reset, which would be one more round trip."""
 
 
 class Reading(msgspec.Struct, kw_only=True):
@@ -112,6 +119,7 @@ async def reading(
                 chosen = await _resolve(connection, as_of, shards)
                 wanted = {shard: max(wanted.get(shard, 0), chosen[shard]) for shard in shards}
             generation, positions = await _live(connection, projection, shards)
+            services.last_seen[projection] = generation
             if all(positions[shard] >= position for shard, position in wanted.items()):
                 yield Reading(
                     connection=connection,
@@ -128,11 +136,20 @@ async def reading(
 
 @asynccontextmanager
 async def _snapshot(services: QueryServices) -> AsyncIterator[Any]:
+    async with connected(services) as connection, connection.transaction(isolation="repeatable_read", readonly=True):
+        yield connection
+
+
+@asynccontextmanager
+async def connected(services: QueryServices) -> AsyncIterator[Any]:
+    """A connection of the pool.
+
+    Raises:
+        ShardUnavailable: PostgreSQL cannot be reached, or went away meanwhile.
+        Overloaded: no connection came free, or a statement took too long.
+    """
     try:
-        async with (
-            services.pool.acquire(timeout=services.max_wait_s) as connection,
-            connection.transaction(isolation="repeatable_read", readonly=True),
-        ):
+        async with services.pool.acquire(timeout=services.max_wait_s) as connection:
             yield connection
     except (asyncpg.QueryCanceledError, TimeoutError) as error:
         raise Overloaded("The read models are too busy to answer in time.") from error
@@ -141,7 +158,7 @@ async def _snapshot(services: QueryServices) -> AsyncIterator[Any]:
 
 
 def _min_position(call: Call, shards: list[int]) -> dict[int, int]:
-    text = call.headers.get(_MIN_POSITION_HEADER)
+    text = call.headers.get(MIN_POSITION_HEADER)
     if text is None:
         return {}
     try:

@@ -78,6 +78,30 @@ async def test_effect_is_asked_apart_from_knowledge(api: Api, history: History) 
     assert await held(api, history, as_of="1:6", effective_as_of=rfc3339(effective)) == {}
 
 
+async def test_the_quick_answer_and_the_thorough_one_are_the_same(api: Api, history: History) -> None:
+    mine = merchant(history.merchant_id)
+    await api.get(mine, TRIAL_BALANCE)
+    quick = await api.get(mine, BALANCES)
+    quick_headers = api.last.headers
+    thorough = await api.get(mine, BALANCES, min_position="1:1")
+    assert (quick, quick_headers) == (thorough, api.last.headers)
+
+
+@pytest.mark.parametrize("dropped", [False, True])
+async def test_a_balance_follows_the_live_generation_at_once(
+    own_api: Api, connection: Any, history: History, dropped: bool
+) -> None:
+    assert await held(own_api, history) == {"EUR": (6740, 0)}
+    assert await held(own_api, history) == {"EUR": (6740, 0)}
+    await connection.execute("SELECT create_ledger_generation(2)")
+    await connection.execute("UPDATE live SET generation = 2 WHERE projection = 'ledger'")
+    if dropped:
+        await connection.execute("DROP SCHEMA ledger_1 CASCADE")
+    assert await held(own_api, history) == {}
+    assert own_api.last.headers == {"Guilder-Position": "1:0"}
+    assert await held(own_api, history) == {}
+
+
 async def test_the_operator_names_the_merchant(api: Api, history: History, neighbour: History) -> None:
     named = {"merchant_id": public_id(Prefix.MERCHANT, history.merchant_id)}
     assert (await api.get(OPERATOR, BALANCES, named))["balances"] == [
