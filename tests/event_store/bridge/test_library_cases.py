@@ -4,6 +4,7 @@ from typing import ClassVar
 
 import pytest
 from eventsourcing.persistence import StoredEvent
+from eventsourcing.tests import persistence as cases
 from eventsourcing.utils import Environment
 
 from event_store.bridge import (
@@ -16,11 +17,6 @@ from event_store.bridge import (
 )
 from schemas.envelope import Envelope
 from tests.contract.samples import ENVELOPE
-from tests.event_store.bridge import stand_in_cipher
-
-stand_in_cipher.install()
-
-from eventsourcing.tests import persistence as cases  # noqa: E402 - once there is a cipher to import
 
 
 def around(_: StoredEvent, __: int) -> Envelope:
