@@ -21,9 +21,7 @@ from command_api.preferences import DEFAULT_WAIT_S, preferred_wait_s
 from command_api.traces import traceparent_of
 from event_store import AlreadyDone, EventStore, Stream
 from schemas.clock import Clock, IdFactory
-from schemas.codec import FrameTooLarge
 from schemas.envelope import Envelope, decode_envelope
-from schemas.errors import BodyTooLarge
 from schemas.identifiers import Prefix, public_id, shard_of
 from schemas.records import Record
 from schemas.routes import Answer, Call
@@ -102,7 +100,6 @@ async def carry_out(services: CommandServices, operation: Operation, render: Ren
 
     Raises:
         IdempotencyKeyReused: the key stands for another request.
-        BodyTooLarge: the event would not fit into a record.
         Rejected: whatever the aggregate or the store refuses the command with; nothing is stored then.
     """
     call = operation.call
@@ -126,8 +123,6 @@ async def carry_out(services: CommandServices, operation: Operation, render: Ren
         stream = await services.store.load(done.record.stream_id)
         progress = progress_of(stream, operation_id)
         headers["Idempotent-Replayed"] = "true"
-    except FrameTooLarge:
-        raise BodyTooLarge from None
     else:
         stream = executed.stream
         ended = payment_intent.operation_ended_at(executed.state, operation_id) == executed.state.version

@@ -13,9 +13,10 @@ from command_api.authentication import Authenticator
 from command_api.merchants import Merchants
 from event_store import EventStore
 from schemas.errors import KeyRevoked
-from schemas.identifiers import Prefix, public_id, uuid7
+from schemas.identifiers import Prefix, parse_public_id, public_id, shard_of, uuid7
 from tests.command_api.conversation import CARD, Client
 from tests.command_api.psp_stand_in import PspStandIn
+from tests.conftest import TEST_SHARDS
 
 MERCHANT = uuid7(2, 1_790_000_000_000, bytes(range(8)))
 SECRET = bytes(range(200, 232))
@@ -145,13 +146,28 @@ async def test_a_key_expires_to_the_millisecond(store: EventStore, desk: Merchan
         await authenticator.authenticate(headers)
 
 
-async def test_another_merchants_intent_is_not_there(client: Client, stranger: Client, psp: PspStandIn) -> None:
+@pytest.mark.parametrize("same_shard", [True, False])
+async def test_another_merchants_intent_is_not_there(
+    client: Client, desk: MerchantDesk, psp: PspStandIn, same_shard: bool
+) -> None:
     intent_id = (await client.create()).json()["id"]
+    shard = shard_of(parse_public_id(Prefix.PAYMENT_INTENT, intent_id))
+    while (shard_of((key := await new_key(desk)).merchant_id) == shard) is not same_shard:
+        pass
+    stranger = Client(client.http, client.url, key.text)
     answers = [await stranger.get(f"/v1/payment_intents/{intent_id}")]
     for verb, body in (("authorize", {"payment_method": CARD}), ("capture", {}), ("refund", {}), ("cancel", {})):
         answers.append(await stranger.command(intent_id, verb, body))
     assert {(answer.status_code, answer.json()["code"]) for answer in answers} == {(404, "not_found")}
     assert (await psp.intent(intent_id)).version == 1
+
+
+async def test_an_id_of_no_shard_of_ours_is_not_there(operator: Client) -> None:
+    for shard in (1, TEST_SHARDS, 4095):
+        intent_id = public_id(Prefix.PAYMENT_INTENT, uuid7(shard, 0, bytes(8)))
+        read = await operator.get(f"/v1/payment_intents/{intent_id}")
+        sent = await operator.command(intent_id, "cancel")
+        assert [(one.status_code, one.json()["code"]) for one in (read, sent)] == [(404, "not_found")] * 2
 
 
 @pytest.mark.parametrize("identifier", ["pi_1", "re_" + "0" * 26, "pi_" + "Z" * 26, "pi_" + "0" * 26, "x", "%00"])

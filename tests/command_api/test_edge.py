@@ -15,10 +15,11 @@ from bootstrap.processes import HealthReport
 from bootstrap.processes.api import server_config
 from command_api.authentication import Authenticator
 from command_api.card_numbers import is_card_number
+from command_api.edge import ClientGone, read_body
 from command_api.request_ids import RequestIds
 from event_store import EventStore
 from schemas.envelope import Actor
-from schemas.errors import Overloaded, ShardUnavailable
+from schemas.errors import BodyTooLarge, Overloaded, ShardUnavailable
 from schemas.identifiers import uuid7
 from schemas.resources import PaymentMethodResource
 from schemas.routes import Answer, Call, Principal, Route
@@ -85,6 +86,32 @@ async def test_a_body_without_a_length_is_cut_off_as_well(client: Client) -> Non
         headers=client.headers({"Content-Type": "application/json", "Idempotency-Key": "endless"}),
     )
     check_problem(answer, 413, "body_too_large")
+
+
+async def test_no_more_is_read_of_a_body_than_could_be_taken() -> None:
+    pieces = 0
+
+    async def endless() -> dict[str, Any]:
+        nonlocal pieces
+        pieces += 1
+        return {"type": "http.request", "body": b" " * 1024, "more_body": True}
+
+    with pytest.raises(BodyTooLarge):
+        await read_body(endless, {"content-length": "65537"})
+    assert pieces == 0
+    with pytest.raises(BodyTooLarge):
+        await read_body(endless, {})
+    assert pieces <= 66
+
+
+async def test_a_client_that_goes_away_is_not_answered() -> None:
+    messages = [{"type": "http.request", "body": b"{", "more_body": True}, {"type": "http.disconnect"}]
+
+    async def receive() -> dict[str, Any]:
+        return messages.pop(0)
+
+    with pytest.raises(ClientGone):
+        await read_body(receive, {})
 
 
 async def test_the_largest_metadata_fits_or_is_refused_as_too_large(client: Client) -> None:

@@ -100,6 +100,18 @@ async def test_a_key_with_another_request_is_refused(client: Client) -> None:
     assert {(answer.status_code, answer.json()["code"]) for answer in answers} == {(422, "idempotency_key_reused")}
 
 
+async def test_the_same_body_on_another_path_is_another_request(client: Client) -> None:
+    first, second = [(await client.create()).json()["id"] for _ in range(2)]
+    assert (await client.command(first, "cancel", key="paths-1")).status_code == 200
+    other_object = await client.command(second, "cancel", key="paths-1")
+    other_verb = await client.command(first, "capture", key="paths-1")
+    assert [(one.status_code, one.json()["code"]) for one in (other_object, other_verb)] == [
+        (422, "idempotency_key_reused")
+    ] * 2
+    lower_case = await client.command("pi_" + first[3:].lower(), "cancel", key="paths-1")
+    assert (lower_case.status_code, lower_case.headers["Idempotent-Replayed"]) == (200, "true")
+
+
 async def test_keys_of_two_merchants_and_of_two_intents_paths_do_not_meet(client: Client, stranger: Client) -> None:
     mine, theirs = await client.create(key="shared"), await stranger.create(key="shared")
     assert mine.status_code == theirs.status_code == 201
