@@ -91,7 +91,8 @@ class KafkaServer:
             return
         self.data_path.mkdir(parents=True, exist_ok=True)
         cluster_id = base64.urlsafe_b64encode(random_bytes(16)).rstrip(b"=").decode("ascii")
-        arguments = ["format", "--standalone", "-t", cluster_id, "-c", str(self.config_path)]
+        # With "=": one id in 64 begins with a dash and would be read as an option.
+        arguments = ["format", "--standalone", f"--cluster-id={cluster_id}", "-c", str(self.config_path)]
         options = ("-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
         command = self._java_command("kafka.tools.StorageTool", *arguments, options=options)
         answer = subprocess.run(command, check=False, capture_output=True, text=True)
