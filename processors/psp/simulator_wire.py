@@ -168,7 +168,7 @@ def _failure(
         case pair if pair in {_KEY_REUSED, _REFERENCE_IN_USE}:
             return Unknown(cause="mismatch", http_status=http_status)
         case _ if http_status in _SERVER_ERRORS:
-            return Unknown(cause="http_5xx", http_status=http_status)
+            return Unknown(cause="5xx", http_status=http_status)
         case _:
             return Unknown(cause="malformed", http_status=http_status)
 

@@ -7,7 +7,7 @@ import msgspec
 
 from schemas.events.psp import PspFee, PspResult
 
-UnknownCause = Literal["timeout", "reset", "http_5xx", "malformed", "mismatch"]
+UnknownCause = Literal["timeout", "reset", "5xx", "malformed", "mismatch"]
 NextStep = Literal["retry", "inquiry", "reversal", "manual_case"]
 
 

@@ -106,9 +106,9 @@ def test_an_answer_that_leaves_something_out_is_unknown(field: str) -> None:
 @pytest.mark.parametrize(
     ("status", "code", "cause"),
     [
-        (500, "internal_error", "http_5xx"),
-        (502, "bad_gateway", "http_5xx"),
-        (503, "somebody_elses", "http_5xx"),
+        (500, "internal_error", "5xx"),
+        (502, "bad_gateway", "5xx"),
+        (503, "somebody_elses", "5xx"),
         (409, "idempotency_key_in_flight", "timeout"),
         (422, "idempotency_key_reused", "mismatch"),
         (409, "reference_in_use", "mismatch"),
@@ -124,7 +124,7 @@ def test_a_status_that_is_not_listed_proves_nothing(status: int, code: str, caus
 
 
 def test_a_proxys_page_proves_nothing() -> None:
-    assert read_order(EXPECTED, 503, b"<html>busy</html>", "5") == Unknown(cause="http_5xx", http_status=503)
+    assert read_order(EXPECTED, 503, b"<html>busy</html>", "5") == Unknown(cause="5xx", http_status=503)
     assert read_order(EXPECTED, 404, b"<html>?</html>", None) == Unknown(cause="malformed", http_status=404)
     assert read_inquiry(EXPECTED, 404, b"<html>?</html>", None) == Unknown(cause="malformed", http_status=404)
 
@@ -207,4 +207,4 @@ def test_reversals() -> None:
     assert odd == Unknown(cause="malformed", http_status=200)
     assert isinstance(refused, Answer)
     assert not refused.approved
-    assert read_reversal(EXPECTED, 500, problem("internal_error"), None) == Unknown(cause="http_5xx", http_status=500)
+    assert read_reversal(EXPECTED, 500, problem("internal_error"), None) == Unknown(cause="5xx", http_status=500)
