@@ -105,7 +105,10 @@ async def test_no_more_is_read_of_a_body_than_could_be_taken() -> None:
 
 
 async def test_a_client_that_goes_away_is_not_answered() -> None:
-    messages = [{"type": "http.request", "body": b"{", "more_body": True}, {"type": "http.disconnect"}]
+    messages: list[dict[str, Any]] = [
+        {"type": "http.request", "body": b"{", "more_body": True},
+        {"type": "http.disconnect"},
+    ]
 
     async def receive() -> dict[str, Any]:
         return messages.pop(0)
