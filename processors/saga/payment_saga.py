@@ -14,6 +14,7 @@ from processors.patience import patiently
 from processors.psp.provider import PaymentServiceProvider
 from processors.psp.simulator import SimulatorOptions, SimulatorPsp
 from processors.saga.attempts import Attempts
+from processors.saga.connections import open_pool
 from processors.saga.scheduler import PROJECTION, SagaScheduler
 from processors.saga.steps import StepTable
 from processors.saga.telling import Log
@@ -21,8 +22,6 @@ from processors.saga.timers import Timers
 from processors.saga.workers import WorkerOptions, Workers
 from schemas.clock import Clock, IdFactory
 
-_POOL_CONNECTIONS: Final = 6
-_COMMAND_TIMEOUT_S: Final = 10.0
 _LOOKS_WITHIN_MS: Final = 10_000
 
 
@@ -177,14 +176,3 @@ def assemble(
     )
     scheduler = SagaScheduler(pool, delay_scale=options.delay_scale, scheduled=workers.wake)
     return Machinery(scheduler, workers)
-
-
-async def open_pool(dsn: str) -> asyncpg.Pool:
-    """A pool for the saga's own tables, in the service's role."""
-    return await asyncpg.create_pool(
-        dsn,
-        min_size=1,
-        max_size=_POOL_CONNECTIONS,
-        command_timeout=_COMMAND_TIMEOUT_S,
-        server_settings={"role": "guilder_app", "application_name": "guilder-saga"},
-    )

@@ -7,6 +7,7 @@ import asyncpg
 
 from processors.log_consumer import PositionGap
 from processors.saga.cases import follow_cases
+from processors.saga.connections import lost_connections_are_outages
 from processors.saga.decisions import SCHEDULING_TYPES, steps_for
 from processors.saga.steps import NewStep, schedule
 from schemas.records import Record
@@ -41,7 +42,8 @@ class SagaScheduler:
 
     async def positions(self, shards: Sequence[int]) -> dict[int, int]:
         """Up to which position each shard is scheduled; 0 for none."""
-        rows = await self._pool.fetch(_POSITIONS, PROJECTION, GENERATION, list(shards))
+        with lost_connections_are_outages():
+            rows = await self._pool.fetch(_POSITIONS, PROJECTION, GENERATION, list(shards))
         return dict.fromkeys(shards, 0) | {row[0]: row[1] for row in rows}
 
     async def handle(self, shard: int, records: Sequence[Record]) -> int:
@@ -50,20 +52,25 @@ class SagaScheduler:
         Raises:
             PositionGap: the first record that is not covered is not the next.
         """
-        steps = 0
+        with lost_connections_are_outages():
+            position, steps = await self._apply(shard, records)
+        if steps:
+            self._scheduled()
+        return position
+
+    async def _apply(self, shard: int, records: Sequence[Record]) -> tuple[int, int]:
+        """The position that is committed now, and how many steps that brought."""
         async with self._pool.acquire() as connection, connection.transaction():
             done = await _locked_position(connection, shard)
             fresh = [record for record in records if record.position > done]
             if not fresh:
-                return done
+                return done, 0
             for expected, record in enumerate(fresh, start=done + 1):
                 if record.position != expected:
                     raise PositionGap(expected, record.position)
             steps = await self._schedule(connection, fresh)
             await connection.execute(_MOVE, PROJECTION, GENERATION, shard, fresh[-1].position)
-        if steps:
-            self._scheduled()
-        return fresh[-1].position
+        return fresh[-1].position, steps
 
     async def _schedule(self, connection: Any, records: Sequence[Record]) -> int:
         steps: list[NewStep] = []

@@ -7,6 +7,8 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
+from processors.saga.connections import lost_connections_are_outages
+
 Kind = Literal["call", "inquiry", "reversal", "expiry", "availability"]
 
 
@@ -137,7 +139,8 @@ class StepTable:
 
         Steps that another transaction is claiming are passed over, so that any number of workers may ask at once.
         """
-        rows = await self._pool.fetch(_CLAIM, now_ms, limit, lease_until, holder)
+        with lost_connections_are_outages():
+            rows = await self._pool.fetch(_CLAIM, now_ms, limit, lease_until, holder)
         return [
             ClaimedStep(
                 subject=row[0],
@@ -164,32 +167,38 @@ class StepTable:
         """
         following = [(ending.following, ending.step.epoch) for ending in endings if ending.following is not None]
         keys = [(e.step.subject, e.step.kind, e.step.try_no, e.step.epoch) for e in endings]
-        rows = await self._pool.fetch(
-            _FINISH,
-            *_arrays([step for step, _ in following]),
-            [key[0] for key in keys],
-            [key[1] for key in keys],
-            [key[2] for key in keys],
-            [key[3] for key in keys],
-            [e.result for e in endings],
-            now_ms,
-            [epoch for _, epoch in following],
-        )
+        with lost_connections_are_outages():
+            rows = await self._pool.fetch(
+                _FINISH,
+                *_arrays([step for step, _ in following]),
+                [key[0] for key in keys],
+                [key[1] for key in keys],
+                [key[2] for key in keys],
+                [key[3] for key in keys],
+                [e.result for e in endings],
+                now_ms,
+                [epoch for _, epoch in following],
+            )
         finished = {(row[0], row[1], row[2], row[3]) for row in rows}
         return [key in finished for key in keys]
 
     async def fail(self, step: ClaimedStep, *, error: str, ready_at: int) -> None:
         """Keep the error on the step, which may be claimed again at `ready_at`, unless it is no longer ours."""
-        await self._pool.execute(_FAIL, step.subject, step.kind, step.try_no, step.epoch, error, ready_at)
+        with lost_connections_are_outages():
+            await self._pool.execute(_FAIL, step.subject, step.kind, step.try_no, step.epoch, error, ready_at)
 
     async def is_held(self, step: ClaimedStep, *, now_ms: int) -> bool:
         """Whether our lease on the step still runs."""
-        held: bool | None = await self._pool.fetchval(_HELD, step.subject, step.kind, step.try_no, step.epoch, now_ms)
+        with lost_connections_are_outages():
+            held: bool | None = await self._pool.fetchval(
+                _HELD, step.subject, step.kind, step.try_no, step.epoch, now_ms
+            )
         return held is True
 
     async def next_ready_at(self) -> int | None:
         """When the next unfinished step may be claimed (Unix ms); null when there is none."""
-        ready_at: int | None = await self._pool.fetchval(_NEXT_READY)
+        with lost_connections_are_outages():
+            ready_at: int | None = await self._pool.fetchval(_NEXT_READY)
         return ready_at
 
 

@@ -11,7 +11,8 @@ from bootstrap.clock import SYSTEM_CLOCK
 from event_store import EventStore, StoreOptions
 from processors.psp.provider import AuthorizeOrder, OrderReply
 from processors.psp.simulator import SimulatorPsp
-from processors.saga.payment_saga import assemble, open_pool
+from processors.saga.connections import open_pool
+from processors.saga.payment_saga import assemble
 from processors.saga.steps import ClaimedStep, Finish, StepTable
 from tests.processors.saga.harness import IDS, Feeder, simulator_options, worker_options
 

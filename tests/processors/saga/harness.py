@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Literal, TypeVar
 from uuid import UUID
@@ -25,7 +25,8 @@ from event_store import EventStore, StoreOptions
 from processors.patience import OUTAGES
 from processors.psp.provider import PaymentServiceProvider
 from processors.psp.simulator import SimulatorOptions, SimulatorPsp
-from processors.saga.payment_saga import Machinery, assemble, open_pool
+from processors.saga.connections import open_pool
+from processors.saga.payment_saga import Machinery, assemble
 from processors.saga.workers import WorkerOptions
 from schemas.clock import Clock
 from schemas.envelope import Actor, Envelope
@@ -34,7 +35,8 @@ from schemas.events import Event
 from schemas.events.fees import IntentFeePlan
 from schemas.events.payment_intent import PaymentMethod
 from schemas.identifiers import uuid7
-from tests.bootstrap.psp_simulator.server import KEY
+from tests.bootstrap.psp_simulator.server import KEY, SimulatorProcess
+from tests.oracles.psp import faults_of_psp, simulator_log
 
 Found = TypeVar("Found")
 
@@ -173,6 +175,13 @@ async def eventually(look: Callable[[], Awaitable[Found | None]], *, deadline_s:
         await asyncio.sleep(0.05)
 
 
+async def faults(psp: SimulatorProcess, *states: PaymentIntent) -> list[str]:
+    """What the simulator's own log holds against these intents; it may have done other things besides."""
+    references = {attempt.our_reference for state in states for attempt in state.attempts.values()}
+    lines = [line for line in await simulator_log(psp.url) if line["reference"] in references]
+    return faults_of_psp(lines, states)
+
+
 class Feeder:
     """Reads the store's shards in order and hands them to a scheduler, as relay, Kafka and Faust would."""
 
@@ -232,18 +241,18 @@ async def running_saga(
     psp_url: str,
     *,
     options: WorkerOptions | None = None,
-    providers: Mapping[str, PaymentServiceProvider] | None = None,
+    psp: PaymentServiceProvider | None = None,
     deadline_s: float = 0.4,
     clock: Clock = SYSTEM_CLOCK,
 ) -> AsyncIterator[RunningSaga]:
-    """A saga at work; `providers` replaces the simulator's adapter."""
+    """A saga at work; `psp` replaces the simulator's adapter, and is closed in the end like it."""
     store = await EventStore.open(StoreOptions(dsn=dsn))
     pool: asyncpg.Pool = await open_pool(dsn)
-    psp = SimulatorPsp(simulator_options(psp_url, deadline_s=deadline_s))
+    psp = psp or SimulatorPsp(simulator_options(psp_url, deadline_s=deadline_s))
     machinery = assemble(
         pool=pool,
         store=store,
-        providers=providers or {"simulator": psp},
+        providers={"simulator": psp},
         clock=clock,
         ids=IDS,
         options=options or worker_options(),

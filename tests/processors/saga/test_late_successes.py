@@ -42,7 +42,7 @@ async def test_a_late_success_is_undone_once(
     database: str, fast_psp: SimulatorProcess, method: Literal["automatic", "manual"], kind: str, via: str
 ) -> None:
     psp = ForgetfulPsp(fast_psp.url)
-    async with running_saga(database, fast_psp.url, providers={"simulator": psp}) as saga:
+    async with running_saga(database, fast_psp.url, psp=psp) as saga:
         intent = await saga.shop.order(method=method)
         state = await saga.shop.settled(intent)
         assert state.status == "declined"
@@ -59,7 +59,6 @@ async def test_a_late_success_is_undone_once(
         (reference,) = {attempt.our_reference for attempt in state.attempts.values()}
         lines = [line for line in await simulator_log(fast_psp.url) if line["reference"] == reference]
         assert [line["operation"] for line in lines] == ["payment", "reversal"]
-    await psp.close()
 
 
 async def tell_the_truth(saga: RunningSaga, intent: UUID, psp: SimulatorPsp) -> None:

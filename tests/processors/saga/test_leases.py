@@ -33,7 +33,7 @@ async def test_a_lease_that_ends_during_a_call_leaves_one_charge_and_one_story(
 ) -> None:
     psp = SlowPsp(simulator_options(fast_psp.url, deadline_s=2))
     options = worker_options(lease_s=0.3, grace_s=3)
-    async with running_saga(database, fast_psp.url, providers={"simulator": psp}, options=options) as saga:
+    async with running_saga(database, fast_psp.url, psp=psp, options=options) as saga:
         intent = await saga.shop.order()
         state = await saga.shop.settled(intent)
         await asyncio.sleep(1.5)  # until every call that was under way has ended
@@ -42,7 +42,6 @@ async def test_a_lease_that_ends_during_a_call_leaves_one_charge_and_one_story(
         (attempt,) = state.attempts.values()
         lines = [line for line in await simulator_log(fast_psp.url) if line["reference"] == attempt.our_reference]
         steps = await saga.steps("subject = $1", attempt.id)
-    await psp.close()
     assert psp.calls > 1
     assert state.status == "authorized"
     assert [event for event in events if isinstance(event, PspOutcomeUnknown)] == []
@@ -89,7 +88,7 @@ class BrokenPsp(SimulatorPsp):
 async def test_a_failing_step_keeps_its_error_and_delays_nobody(database: str, fast_psp: SimulatorProcess) -> None:
     psp = BrokenPsp(simulator_options(fast_psp.url))
     options = worker_options(concurrency=2)
-    async with running_saga(database, fast_psp.url, providers={"simulator": psp}, options=options) as saga:
+    async with running_saga(database, fast_psp.url, psp=psp, options=options) as saga:
         failing = [await saga.shop.order(amount=66_600) for _ in range(4)]
         fine = [await saga.shop.order() for _ in range(8)]
         for intent in fine:
@@ -105,7 +104,6 @@ async def test_a_failing_step_keeps_its_error_and_delays_nobody(database: str, f
         for intent in failing:
             assert (await saga.shop.settled(intent)).status == "authorized"
         assert await redrive.failed_steps(saga.pool) == []
-    await psp.close()
 
 
 class FreshKeyPsp(SimulatorPsp):
@@ -127,7 +125,7 @@ class FreshKeyPsp(SimulatorPsp):
 
 async def test_a_fresh_key_on_retry_does_not_escape_the_oracle(database: str, fast_psp: SimulatorProcess) -> None:
     psp = FreshKeyPsp(fast_psp.url)
-    async with running_saga(database, fast_psp.url, providers={"simulator": psp}) as saga:
+    async with running_saga(database, fast_psp.url, psp=psp) as saga:
         intent = await saga.shop.order("tok_timeout_after")
         state = await saga.shop.settled(intent)
         (attempt,) = state.attempts.values()
@@ -141,7 +139,6 @@ async def test_a_fresh_key_on_retry_does_not_escape_the_oracle(database: str, fa
         lines = [line for line in await simulator_log(fast_psp.url) if attempt.our_reference in line["reference"]]
         assert len(lines) > 1, "the payer was charged more than once"
         assert any("no attempt announced" in fault for fault in faults_of_psp(lines, [state]))
-    await psp.close()
 
 
 class OldClock:
@@ -155,10 +152,9 @@ async def test_a_key_that_the_psp_may_have_forgotten_is_asked_about_and_not_sent
     database: str, fast_psp: SimulatorProcess
 ) -> None:
     dead = BrokenPsp(simulator_options(fast_psp.url))
-    async with running_saga(database, fast_psp.url, providers={"simulator": dead}) as saga:
+    async with running_saga(database, fast_psp.url, psp=dead) as saga:
         intent = await saga.shop.order(amount=66_600)
         await saga.shop.until(intent, lambda state: bool(state.attempts))
-    await dead.close()
 
     async with running_saga(database, fast_psp.url, clock=OldClock()) as saga:
         state = await saga.shop.settled(intent)

@@ -9,8 +9,8 @@ import pytest_asyncio
 from event_store import EventStore
 from processors.log_consumer import PositionGap
 from processors.saga import redrive
+from processors.saga.connections import open_pool
 from processors.saga.decisions import attempt_id_of
-from processors.saga.payment_saga import open_pool
 from processors.saga.scheduler import SagaScheduler
 from schemas.records import Record
 from tests.processors.saga.harness import SHARD, Shop, store_at

@@ -8,7 +8,7 @@ import asyncpg
 import msgspec
 import pytest_asyncio
 
-from processors.saga.payment_saga import open_pool
+from processors.saga.connections import open_pool
 from processors.saga.steps import ClaimedStep, Finish, NewStep, StepTable, schedule
 from tests.processors.saga.harness import IDS
 

@@ -1,0 +1,34 @@
+"""The saga's own connections to PostgreSQL, and what losing one looks like."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import asyncpg
+
+_CONNECTIONS: Final = 6
+_COMMAND_TIMEOUT_S: Final = 10.0
+
+
+async def open_pool(dsn: str) -> asyncpg.Pool:
+    """A pool for the saga's tables, in the service's role; no statement outlasts 10 s."""
+    return await asyncpg.create_pool(
+        dsn,
+        min_size=1,
+        max_size=_CONNECTIONS,
+        command_timeout=_COMMAND_TIMEOUT_S,
+        server_settings={"role": "guilder_app", "application_name": "guilder-saga"},
+    )
+
+
+@contextmanager
+def lost_connections_are_outages() -> Iterator[None]:
+    """A connection that PostgreSQL ended may answer once more, with asyncpg's error of its own confusion about it.
+
+    Raises:
+        ConnectionResetError: instead of that error; it is one of `processors.patience.OUTAGES`.
+    """
+    try:
+        yield
+    except asyncpg.InternalClientError as confusion:
+        raise ConnectionResetError(f"the connection was lost: {confusion}") from confusion
