@@ -18,7 +18,7 @@ from typing import Any
 
 import msgspec
 
-from bootstrap.local_stack import state
+from bootstrap.local_stack import installation
 from bootstrap.local_stack.child import Identity
 from bootstrap.local_stack.servers import ServerAddresses, running_servers
 
@@ -113,12 +113,12 @@ def temporary_home() -> Iterator[Path]:
 
 
 def sweep_abandoned_homes() -> None:
-    """End the servers, and remove the homes, of test runs that were killed."""
+    """End the supervisors and servers, and remove the homes, of test runs that were killed."""
     for home in Path(tempfile.gettempdir()).glob(f"{HOME_PREFIX}*"):
         try:
             owner = msgspec.json.decode((home / OWNER_FILE).read_bytes(), type=Identity)
         except (OSError, msgspec.DecodeError):
             continue  # another run is just making it, or it is another user's
         if not owner.is_alive:
-            state.end_all(state.load(home).processes)
+            installation.end(home)
             shutil.rmtree(home, ignore_errors=True)

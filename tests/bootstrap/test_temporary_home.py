@@ -43,9 +43,12 @@ def test_the_home_and_the_servers_of_a_killed_run_are_swept_away(tmp_path: Path)
     assert killed.returncode == -signal.SIGKILL
     home = Path(killed.stdout.strip())
     assert home.is_dir()
-    server = child.start("server", ["/bin/sleep", "60"], log_path=tmp_path / "server.log")
-    state.save(home, InstallationState(processes=[RecordedProcess.of(server)]))
+    names = ("supervisor", "server")
+    supervisor, server = (child.start(name, ["/bin/sleep", "60"], log_path=tmp_path / f"{name}.log") for name in names)
+    recorded = InstallationState(supervisor=RecordedProcess.of(supervisor), processes=[RecordedProcess.of(server)])
+    state.save(home, recorded)
     sweep_abandoned_homes()
     assert not home.exists()
-    assert not server.identity.is_alive
-    server.process.wait(5)
+    for started in (supervisor, server):
+        assert not started.identity.is_alive
+        started.process.wait(5)
