@@ -14,6 +14,9 @@ CREATE TABLE checkpoints (
 ) WITH (fillfactor = 10);
 COMMENT ON TABLE checkpoints IS
     'How far each consumer of the log has come in each shard; moves in the same transaction as what it guards.';
+COMMENT ON COLUMN checkpoints.projection IS 'Which consumer: a read model''s name, or payment_saga.';
+COMMENT ON COLUMN checkpoints.generation IS 'Which generation of it; a consumer that has none stays at 1.';
+COMMENT ON COLUMN checkpoints.shard IS 'The shard of the log.';
 COMMENT ON COLUMN checkpoints.position IS 'Last position of the shard that has been applied; 0 when none has.';
 
 CREATE TABLE live (
@@ -32,6 +35,11 @@ CREATE TABLE halted_shards (
 );
 COMMENT ON TABLE halted_shards IS
     'Shards that a consumer of the log has stopped at: nothing is skipped, a person redrives them.';
+COMMENT ON COLUMN live.projection IS 'The read model''s name.';
+COMMENT ON COLUMN live.generation IS 'The number behind its schema''s name.';
+COMMENT ON COLUMN halted_shards.projection IS 'Which consumer stopped.';
+COMMENT ON COLUMN halted_shards.shard IS 'The shard it stopped at.';
+COMMENT ON COLUMN halted_shards.reason IS 'What went wrong, in its own words.';
 COMMENT ON COLUMN halted_shards.position IS 'The position that could not be applied.';
 COMMENT ON COLUMN halted_shards.since IS 'When the shard was halted, Unix milliseconds.';
 
@@ -96,6 +104,8 @@ BEGIN
 END
 $function$;
 
+COMMENT ON FUNCTION refuse_projection_change() IS 'Refuses changes of rows that are written once, whoever asks.';
+
 CREATE FUNCTION refuse_unbalanced_entries()
 RETURNS trigger
 LANGUAGE plpgsql AS $function$
@@ -111,6 +121,9 @@ BEGIN
     RETURN NULL;
 END
 $function$;
+
+COMMENT ON FUNCTION refuse_unbalanced_entries() IS
+    'Refuses a transaction whose entries do not sum to zero; all its entries come in one statement.';
 
 CREATE FUNCTION create_ledger_generation(p_generation integer)
 RETURNS void
@@ -133,6 +146,8 @@ CREATE TABLE {schema}.accounts (
     UNIQUE (shard, position, line)
 );
 COMMENT ON TABLE {schema}.accounts IS 'The books of each shard; (position, line) is the entry that opened the account.';
+COMMENT ON COLUMN {schema}.accounts.account IS 'Derived from shard, mode, currency, code and party: the same in every generation.';
+COMMENT ON COLUMN {schema}.accounts.code IS 'One of the nine codes of the chart of accounts.';
 COMMENT ON COLUMN {schema}.accounts.party IS 'A PSP''s name, a merchant''s public id, or empty.';
 
 CREATE TABLE {schema}.transactions (
@@ -154,6 +169,7 @@ CREATE TABLE {schema}.transactions (
 );
 CREATE INDEX ON {schema}.transactions (shard, stream_id, position);
 COMMENT ON TABLE {schema}.transactions IS 'One for each rule that an event sets off; `line` is the first of its entries.';
+COMMENT ON COLUMN {schema}.transactions.rule IS 'The row of the posting table.';
 COMMENT ON COLUMN {schema}.transactions.subject IS 'The capture, refund, operation or intent that the money belongs to.';
 COMMENT ON COLUMN {schema}.transactions.reverses IS
     'The rule of the earlier transaction, of the same stream and subject, that this one takes back.';
@@ -175,6 +191,7 @@ CREATE TABLE {schema}.entries (
 );
 CREATE INDEX ON {schema}.entries (shard, account, position, line);
 COMMENT ON TABLE {schema}.entries IS 'The lines of the transactions; those of one transaction sum to zero.';
+COMMENT ON COLUMN {schema}.entries.transaction_line IS 'The line by which its transaction is known.';
 COMMENT ON COLUMN {schema}.entries.amount IS 'Minor units: a debit above zero, a credit below.';
 COMMENT ON COLUMN {schema}.entries.debits IS 'All that the account was debited up to and with this entry.';
 COMMENT ON COLUMN {schema}.entries.credits IS 'All that the account was credited up to and with this entry.';
@@ -197,6 +214,10 @@ CREATE TRIGGER insert_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {schema}.entri
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_projection_change();
 CREATE TRIGGER never_shrinks BEFORE DELETE OR TRUNCATE ON {schema}.balances
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_projection_change();
+ALTER TABLE {schema}.accounts ENABLE ALWAYS TRIGGER insert_only;
+ALTER TABLE {schema}.transactions ENABLE ALWAYS TRIGGER insert_only;
+ALTER TABLE {schema}.entries ENABLE ALWAYS TRIGGER insert_only;
+ALTER TABLE {schema}.balances ENABLE ALWAYS TRIGGER never_shrinks;
 CREATE TRIGGER sums_to_zero AFTER INSERT ON {schema}.entries REFERENCING NEW TABLE AS fresh
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_unbalanced_entries();
 $ddl$;
@@ -232,6 +253,7 @@ CREATE TABLE {schema}.payment_intents (
 CREATE INDEX ON {schema}.payment_intents (shard, merchant_id, livemode, created_position);
 CREATE INDEX ON {schema}.payment_intents (shard, merchant_id, reference, created_position) WHERE reference IS NOT NULL;
 COMMENT ON TABLE {schema}.payment_intents IS 'Each payment intent as its own aggregate folds it; the columns are what lists filter by.';
+COMMENT ON COLUMN {schema}.payment_intents.created_at IS 'When the log learned of its creation, Unix ms.';
 COMMENT ON COLUMN {schema}.payment_intents.created_position IS 'Where its first event stands: what lists are ordered by.';
 COMMENT ON COLUMN {schema}.payment_intents.position IS 'Where its last event stands.';
 COMMENT ON COLUMN {schema}.payment_intents.state IS 

@@ -179,7 +179,7 @@ async def test_a_reader_of_the_old_generation_ends_its_read_first(log: Log) -> N
         await transaction.start()
         assert await reader.fetchval("SELECT generation FROM live WHERE projection = 'ledger'") == 1
         rebuilding = asyncio.create_task(rebuild(log).run())
-        await asyncio.wait_for(switched(log), 10)
+        await asyncio.wait_for(switched(log), 30)
         assert await reader.fetchval("SELECT count(*) FROM ledger_1.entries") > 0
         assert not rebuilding.done()
         await transaction.rollback()
