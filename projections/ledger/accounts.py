@@ -8,12 +8,28 @@ import msgspec
 
 from schemas.identifiers import Prefix, derived_id, public_id
 
+# In the order in which a trial balance shows them.
+CODES: Final = (
+    "auth_hold",
+    "auth_contra",
+    "psp_receivable",
+    "psp_fee",
+    "merchant_pending",
+    "merchant_available",
+    "refund_in_transit",
+    "platform_fee",
+    "suspense",
+)
+
 
 class Account(msgspec.Struct, frozen=True, order=True):
     """An account within one shard's books of one mode and currency; `party` is a PSP's name, a merchant's public id or empty."""
 
     code: str
     party: str = ""
+
+    def __post_init__(self) -> None:
+        assert self.code in CODES, f"{self.code} is no account of the chart"
 
     def __str__(self) -> str:
         return f"{self.code}:{self.party}" if self.party else self.code

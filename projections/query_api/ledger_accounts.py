@@ -3,6 +3,7 @@
 from typing import Any, Final
 from uuid import UUID
 
+from projections.ledger.accounts import CODES
 from projections.positions import position_text
 from projections.query_api.account_totals import account_totals
 from projections.query_api.conditions import Conditions
@@ -25,17 +26,6 @@ from schemas.identifiers import MalformedId, Prefix, parse_public_id, public_id,
 from schemas.routes import Answer, Call, Parameter, Principal
 from schemas.timestamps import rfc3339
 
-CODES: Final = (
-    "auth_hold",
-    "auth_contra",
-    "psp_receivable",
-    "psp_fee",
-    "merchant_pending",
-    "merchant_available",
-    "refund_in_transit",
-    "platform_fee",
-    "suspense",
-)
 CURRENCY: Final = Parameter(
     name="currency",
     where="query",

@@ -4,9 +4,10 @@ from collections.abc import Iterable
 from itertools import groupby
 from typing import Any, Final
 
+from projections.ledger.accounts import CODES
 from projections.positions import position_text
 from projections.query_api.account_totals import account_totals
-from projections.query_api.ledger_accounts import CODES, CURRENCY
+from projections.query_api.ledger_accounts import CURRENCY
 from projections.query_api.ledger_resources import (
     TrialBalanceAccount,
     TrialBalanceCurrency,
