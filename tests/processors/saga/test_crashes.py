@@ -30,15 +30,15 @@ async def run_until_dead(dsn: str, psp_url: str, point: str) -> None:
 
 
 @pytest.mark.parametrize("point", POINTS)
-async def test_a_killed_saga_charges_once(database: str, fast_psp: SimulatorProcess, point: str) -> None:
-    async with store_at(database) as store:
+async def test_a_killed_saga_charges_once(saga_database: str, fast_psp: SimulatorProcess, point: str) -> None:
+    async with store_at(saga_database) as store:
         shop = Shop(store)
         intents = [await shop.order(token) for token in TOKENS]
-        await run_until_dead(database, fast_psp.url, point)
+        await run_until_dead(saga_database, fast_psp.url, point)
         # The one that takes over dies as well, with a PSP's answer in its hands.
-        await run_until_dead(database, fast_psp.url, "called")
+        await run_until_dead(saga_database, fast_psp.url, "called")
 
-    async with running_saga(database, fast_psp.url) as saga:
+    async with running_saga(saga_database, fast_psp.url) as saga:
         states = [await saga.shop.settled(intent) for intent in intents]
 
         references = {attempt.our_reference for state in states for attempt in state.attempts.values()}
@@ -46,7 +46,7 @@ async def test_a_killed_saga_charges_once(database: str, fast_psp: SimulatorProc
         assert [state.status for state in states] == ["authorized"] * len(TOKENS)
         assert faults_of_psp(log, states) == []
         assert len(log) == len(TOKENS)
-        assert await faults_of_waiting(database, states) == []
+        assert await faults_of_waiting(saga_database, states) == []
         for intent in intents:
             started = [event for event in await saga.shop.events(intent) if isinstance(event, PspAttemptStarted)]
             assert len(started) == 1

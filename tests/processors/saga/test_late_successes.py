@@ -39,10 +39,10 @@ class ForgetfulPsp(SimulatorPsp):
 
 @pytest.mark.parametrize(("method", "kind", "via"), [("manual", "hold", "void"), ("automatic", "charge", "refund")])
 async def test_a_late_success_is_undone_once(
-    database: str, fast_psp: SimulatorProcess, method: Literal["automatic", "manual"], kind: str, via: str
+    saga_database: str, fast_psp: SimulatorProcess, method: Literal["automatic", "manual"], kind: str, via: str
 ) -> None:
     psp = ForgetfulPsp(fast_psp.url)
-    async with running_saga(database, fast_psp.url, psp=psp) as saga:
+    async with running_saga(saga_database, fast_psp.url, psp=psp) as saga:
         intent = await saga.shop.order(method=method)
         state = await saga.shop.settled(intent)
         assert state.status == "declined"

@@ -69,17 +69,17 @@ async def test_what_nobody_can_find_out_becomes_a_case_that_can_be_asked_about_a
         "manual_case",
     ]
     assert isinstance(events[-1], ManualCaseOpened)
-    assert await faults_of_waiting(saga_database, [state]) == []
 
     async def case_of_intent() -> redrive.OpenCase | None:
         return next((case for case in await redrive.open_cases(saga.pool) if case.stream_id == intent), None)
 
     case = await eventually(case_of_intent)
     assert (case.exposure, case.currency) == (10_000, "EUR")
+    assert await faults_of_waiting(saga_database, [state]) == []
 
+    asked = len(await saga.steps("subject = $1", case.attempt_id))
     assert await redrive.redrive_case(saga.pool, case.case_id, now_ms=SYSTEM_CLOCK.now_ms())
     assert not await redrive.redrive_case(saga.pool, case.case_id, now_ms=SYSTEM_CLOCK.now_ms())
-    asked = len(await saga.steps("subject = $1", case.attempt_id))
 
     async def asked_again() -> bool:
         return len(await saga.steps("subject = $1 AND finished_at IS NOT NULL", case.attempt_id)) > asked
