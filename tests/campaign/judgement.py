@@ -52,9 +52,17 @@ def _spread(sent: Sequence[Sent], number: int) -> list[Sent]:
 
 
 async def faults_of_rebuilding(installation: Installation) -> list[str]:
-    """The ledger, rebuilt from the log beside the live one, row for row."""
+    """The read models, computed anew from PostgreSQL and from Kafka beside the live ones, row for row."""
+    return [
+        *await _faults_of_call(installation, "ledger", "verify"),
+        *await _faults_of_call(installation, "ledger", "rebuild", "--source", "kafka"),
+        *await _faults_of_call(installation, "ledger", "rebuild", "--projection", "payments"),
+    ]
+
+
+async def _faults_of_call(installation: Installation, *arguments: str) -> list[str]:
     try:
-        await asyncio.to_thread(installation.guilder, "ledger", "verify")
+        await asyncio.to_thread(installation.guilder, *arguments)
     except (AssertionError, subprocess.TimeoutExpired) as error:
-        return [f"the rebuilt ledger is not the live one: {error}"]
+        return [str(error)]
     return []

@@ -22,6 +22,11 @@ from schemas.records import Record
 SUCCESSES = {"payment": {"authorized", "captured"}, "capture": {"captured"}, "refund": {"refunded"}, "void": {"voided"}}
 OPERATIONS = {"authorize": "payment", "capture": "capture", "refund": "refund", "void": "void"}
 
+# A timer of the same operation settles nothing about it.
+_AT_WORK = """
+    SELECT DISTINCT operation_id FROM steps WHERE finished_at IS NULL AND kind IN ('call', 'inquiry', 'reversal')
+"""
+
 
 async def simulator_log(url: str) -> list[dict[str, Any]]:
     """Every line of `/sim/log`, oldest first."""
@@ -117,11 +122,11 @@ def _faults_of_verdict(attempt: Attempt, standing: Mapping[str, bool]) -> list[s
     return []
 
 
-async def faults_of_waiting(dsn: str, intents: Iterable[PaymentIntent]) -> list[str]:
-    """Operations that are open and that nobody is going to do anything about: no step, no case."""
+async def faults_of_waiting(dsn: str, intents: Sequence[PaymentIntent]) -> list[str]:
+    """Operations and late successes that are open and that nobody is going to do anything about: no step, no case."""
     connection: Any = await asyncpg.connect(dsn)
     try:
-        steps = await connection.fetch("SELECT DISTINCT operation_id FROM steps WHERE finished_at IS NULL")
+        steps = await connection.fetch(_AT_WORK)
         cases = await connection.fetch("SELECT DISTINCT operation_id FROM saga_cases WHERE closed_at IS NULL")
     finally:
         await connection.close()
@@ -131,4 +136,9 @@ async def faults_of_waiting(dsn: str, intents: Iterable[PaymentIntent]) -> list[
         for intent in intents
         for operation in intent.operations.values()
         if operation.ended_version is None and operation.id not in looked_after
+    ] + [
+        f"late success {late.our_reference} of {intent.id} is not undone"
+        for intent in intents
+        for late in intent.late_successes.values()
+        if not late.reversed and late.operation_id not in looked_after
     ]
