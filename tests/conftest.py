@@ -2,13 +2,17 @@
 
 import os
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import pytest
+from aiokafka.admin import AIOKafkaAdminClient
 
 from bootstrap.clock import random_bytes
 from bootstrap.local_stack.servers import ServerAddresses
+from migrations import migrate
 from tests import stack as stack_module
 
 TEST_SHARDS = 4
@@ -36,24 +40,23 @@ def kafka_bootstrap(stack: ServerAddresses) -> str:
 @pytest.fixture
 async def empty_database(postgres_dsn: str) -> AsyncIterator[str]:
     """The DSN of a fresh, empty database, dropped after the test even if connections to it are left open."""
-    name = f"guilder_test_{random_bytes(6).hex()}"
-    connection: Any = await asyncpg.connect(postgres_dsn)
-    try:
-        # template0: nobody else can be connected to it, which CREATE DATABASE does not bear.
-        await connection.execute(f"CREATE DATABASE {name} TEMPLATE template0")
-        yield with_database(postgres_dsn, name)
-        await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
-    finally:
-        await connection.close()
+    async with fresh_database(postgres_dsn) as dsn:
+        yield dsn
+
+
+@pytest.fixture(scope="session")
+async def migrated_template(postgres_dsn: str) -> AsyncIterator[str]:
+    """The name of a database with all migrations and 4 shards, to make others from."""
+    async with fresh_database(postgres_dsn) as dsn:
+        await migrate(dsn, shards=TEST_SHARDS)
+        yield urlsplit(dsn).path.removeprefix("/")
 
 
 @pytest.fixture
-async def database(empty_database: str) -> str:
+async def database(postgres_dsn: str, migrated_template: str) -> AsyncIterator[str]:
     """The DSN of a fresh database with all migrations and 4 shards, dropped after the test."""
-    from migrations import migrate
-
-    await migrate(empty_database, shards=TEST_SHARDS)
-    return empty_database
+    async with fresh_database(postgres_dsn, template=migrated_template) as dsn:
+        yield dsn
 
 
 @pytest.fixture
@@ -64,17 +67,31 @@ async def topic_prefix(kafka_bootstrap: str) -> AsyncIterator[str]:
     await delete_topics(kafka_bootstrap, prefix)
 
 
+@asynccontextmanager
+async def fresh_database(postgres_dsn: str, *, template: str = "template0") -> AsyncIterator[str]:
+    """The DSN of a new database like `template`, to which nobody may be connected."""
+    name = f"guilder_test_{random_bytes(6).hex()}"
+    connection: Any = await asyncpg.connect(postgres_dsn)
+    try:
+        await connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        if template != "template0":
+            # What a migration granted on its database itself is not copied with it.
+            await connection.execute(f"GRANT CREATE ON DATABASE {name} TO guilder_projections")
+        try:
+            yield with_database(postgres_dsn, name)
+        finally:
+            await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    finally:
+        await connection.close()
+
+
 def with_database(dsn: str, name: str) -> str:
     """The same server and user, another database."""
-    from urllib.parse import urlsplit, urlunsplit
-
     return urlunsplit(urlsplit(dsn)._replace(path=f"/{name}"))
 
 
 async def delete_topics(bootstrap: str, prefix: str) -> None:
     """Delete every topic whose name begins with `prefix`."""
-    from aiokafka.admin import AIOKafkaAdminClient
-
     admin: Any = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await admin.start()
     try:
