@@ -89,6 +89,7 @@ RETURNING s.subject, s.kind, s.try, s.round, s.shard, s.stream_id, s.operation_i
     s.traceparent, s.in_doubt, s.lease_epoch, s.failures
 """
 
+# `coalesce` keeps the planner from joining with the index of all open steps, of which a week of expiries is a part.
 _FINISH: Final = f"""
 WITH ended AS (
     SELECT * FROM unnest($13::uuid[], $14::text[], $15::int[], $16::int[], $17::text[])
@@ -97,7 +98,7 @@ WITH ended AS (
     UPDATE steps s SET finished_at = $18, result = e.result, error = NULL
     FROM ended e
     WHERE s.subject = e.subject AND s.kind = e.kind AND s.try = e.try AND s.lease_epoch = e.epoch
-        AND s.finished_at IS NULL
+        AND coalesce(s.finished_at, 0) = 0
     RETURNING s.subject, s.kind, s.try, s.lease_epoch
 ), following AS (
     INSERT INTO steps ({_COLUMNS}, ready_at)
