@@ -5,15 +5,16 @@ committed offset says nothing; it resumes every partition after an assignment, a
 what it reads below the offset that it last read; a seek while fetched records are being handed on is undone by them.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, cast
 
 import faust
 import msgspec
 from aiokafka.errors import IllegalStateError
 from faust.exceptions import ConsumerNotStarted
+from faust.transport.consumer import ensure_TP
 from faust.transport.drivers import aiokafka as driver
-from faust.types import TP
+from faust.types import TP, ConsumerMessage
 
 # The broker gives up a member after this long; a worker that was killed delays its successors by as much.
 SESSION_TIMEOUT_S: Final = 6.0
@@ -22,6 +23,8 @@ REBALANCE_TIMEOUT_S: Final = 20.0
 REQUEST_TIMEOUT_S: Final = 30.0
 COMMIT_INTERVAL_S: Final = 2.0
 METADATA_MAX_AGE_MS: Final = 5_000
+RUN_LENGTH: Final = 500
+RUNS_IN_BUFFER: Final = 64
 
 
 class Placement(msgspec.Struct, frozen=True):
@@ -47,17 +50,31 @@ class CheckpointedConsumer(driver.Consumer):
         for shard, placement in (await host.place(assigned)).items():
             await self._read_from(TP(host.log_topic, shard), placement)
 
-    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Any]]:  # noqa: ASYNC109 - Faust's signature
-        """Before fetching, when no record is in hand, is the one moment at which a seek is not undone."""
+    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:  # noqa: ASYNC109 - Faust's
+        """What was fetched, as runs: up to `RUN_LENGTH` messages of one partition travel through Faust as one.
+
+        Faust spends a fifth of a millisecond on whatever it handles, so it handles few things. Before fetching, when
+        no message is in hand, is also the one moment at which a seek is not undone.
+        """
         host = cast("LogApp", self.app)
+        await self._apply_wanted_seeks(host)
+        fetched, active = await self._wait_next_records(timeout)
+        generation = host.consumer_generation_id
+        for partition, messages in (fetched or {}).items():
+            for start in range(0, len(messages), RUN_LENGTH):
+                # When the shards are dealt out anew, what was fetched before is read again after that.
+                if self.should_stop or not self.flow_active or host.consumer_generation_id != generation:
+                    return
+                if (active and partition in active) or partition in self._buffered_partitions:
+                    yield ensure_TP(partition), _as_one(messages[start : start + RUN_LENGTH], generation)
+
+    async def _apply_wanted_seeks(self, host: "LogApp") -> None:
         while host.wanted_seeks and self.flow_active:
             shard, placement = host.wanted_seeks.popitem()
             try:
                 await self._read_from(TP(host.log_topic, shard), placement)
             except IllegalStateError:
                 host.log.info("shard %s was taken away before it could be read again", shard)
-        async for found in super().getmany(timeout):
-            yield found
 
     async def _read_from(self, partition: TP, placement: Placement) -> None:
         await self.seek_wait({partition: placement.offset})
@@ -69,6 +86,36 @@ class CheckpointedConsumer(driver.Consumer):
             self.pause_partitions({partition})
         else:
             self.resume_partitions({partition})
+
+
+def _as_one(messages: Sequence[Any], generation: int) -> ConsumerMessage:
+    """A run of one partition's messages as Faust's message: the value is the run, the offset that of its last."""
+    last = messages[-1]
+    return ConsumerMessage(
+        topic=last.topic,
+        partition=last.partition,
+        offset=last.offset,
+        timestamp=last.timestamp / 1000,
+        timestamp_type=last.timestamp_type,
+        headers=[],
+        key=None,
+        value=cast("Any", messages),
+        checksum=None,
+        serialized_key_size=0,
+        serialized_value_size=0,
+        generation_id=generation,
+    )
+
+
+class Runs(faust.Schema[None, Any]):
+    """Leaves a run as it is: its messages are decoded where they are applied."""
+
+    def loads_key(self, app: Any, message: Any, **_: Any) -> None:
+        """A run has no key of its own."""
+
+    def loads_value(self, app: Any, message: Any, **_: Any) -> Any:  # noqa: ARG002 - Faust's signature
+        """The run itself."""
+        return message.value
 
 
 class CheckpointedTransport(driver.Transport):
@@ -94,6 +141,7 @@ class LogApp(faust.App):
             table_standby_replicas=0,
             topic_allow_declare=False,
             topic_disable_leader=True,
+            stream_buffer_maxsize=RUNS_IN_BUFFER,
             # One event that is never acknowledged would make stop() wait for ever.
             stream_wait_empty=False,
             consumer_auto_offset_reset="earliest",

@@ -10,11 +10,12 @@ import msgspec
 from faust.types import TP
 from prometheus_client import Counter
 
-from processors.log_consumer.faust_app import LogApp, Placement
+from processors.log_consumer.faust_app import RUNS_IN_BUFFER, LogApp, Placement, Runs
 from processors.log_consumer.halted_shards import HaltedShards
 from processors.log_consumer.handler import BatchHandler
 from processors.log_consumer.shard_progress import ShardProgress
 from processors.log_consumer.shard_work import Applied, GivenUp, Missing, Poisoned, apply, ascending
+from processors.log_consumer.stall_watch import look
 from processors.patience import OUTAGES, patiently, pauses, wait
 from processors.topics import check_topic
 from schemas.kafka_record import record_of
@@ -24,13 +25,8 @@ _log = logging.getLogger(__name__)
 
 LOOK_EVERY_S: Final = 0.5
 STOP_APP_WITHIN_S: Final = 10.0
-SHRUNK_FOR_S: Final = 3.0
 
 HALTS: Final = Counter("guilder_consumer_halts", "Times that a consumer has halted a shard.", ["consumer"])
-
-
-class Stalled(Exception):
-    """A shard that is not halted has messages waiting and has not moved for long: only a new process may help."""
 
 
 class ConsumerFailed(Exception):
@@ -40,7 +36,8 @@ class ConsumerFailed(Exception):
 class LogConsumerOptions(msgspec.Struct, frozen=True, kw_only=True):
     """`instance` names this worker in its group: one that comes back under its name gets its shards back at once.
 
-    `max_batch` records are handled together at most, gathered for `within_s` seconds.
+    `max_batch` records of a shard are handled together at most; a message waits `within_s` seconds for others, or longer
+    while its shard is at work. `waiting_limit` bounds how many messages wait in this process.
     """
 
     bootstrap_servers: str
@@ -50,6 +47,7 @@ class LogConsumerOptions(msgspec.Struct, frozen=True, kw_only=True):
     instance: str | None = None
     max_batch: int = 2000
     within_s: float = 0.01
+    waiting_limit: int = 20_000
     shards_at_once: int = 4
     stalled_after_s: float = 30.0
     finish_within_s: float = 5.0
@@ -75,8 +73,8 @@ class LogConsumer:
         self._app: LogApp | None = None
         self._at_once = asyncio.Semaphore(options.shards_at_once)
         self._finishing = False
-        self._idle = asyncio.Event()
-        self._idle.set()
+        self._works: set[asyncio.Task[None]] = set()
+        self._taken = asyncio.Event()
         self._failure: Exception | None = None
 
     def health(self) -> LogConsumerHealth:
@@ -115,8 +113,11 @@ class LogConsumer:
         finally:
             self._finishing = True
             self._app = None
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._idle.wait(), options.finish_within_s)
+            self._taken.set()
+            if self._works:
+                await asyncio.wait(self._works, timeout=options.finish_within_s)
+            for work in self._works:
+                work.cancel()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(app.stop(), STOP_APP_WITHIN_S)
 
@@ -129,10 +130,10 @@ class LogConsumer:
             topic=options.topic,
             place=self._place,
         )
-        topic = app.topic(options.topic, key_serializer="raw", value_serializer="raw", value_type=bytes)
+        topic = app.topic(options.topic, schema=Runs())
 
         async def consume(stream: Any) -> None:
-            async for events in stream.noack_take(options.max_batch, within=options.within_s):
+            async for events in stream.noack_take(RUNS_IN_BUFFER, within=options.within_s):
                 await self._on_batch(events)
 
         app.agent(topic, name=options.group, concurrency=1)(consume)
@@ -154,32 +155,51 @@ class LogConsumer:
         return {shard: Placement(progress.position, progress.halted) for shard, progress in self._shards.items()}
 
     async def _on_batch(self, events: Sequence[Any]) -> None:
-        """Nothing may escape from here: Faust would restart the agent and go on behind what failed."""
-        by_shard: dict[int, list[Any]] = {}
+        """Hand messages to the work on their shards. While a shard works, what arrives for it becomes its next batch.
+
+        Nothing may escape from here: Faust would restart the agent and go on behind what failed.
+        """
         for event in events:
-            by_shard.setdefault(event.message.partition, []).append(event)
-        self._idle.clear()
+            progress = self._shards.get(event.message.partition)
+            if progress is not None and not progress.halted and not self._finishing:
+                progress.add(event)
+                if not progress.at_work:
+                    self._start_work(event.message.partition, progress)
+        # Faust keeps what does not fit, and stops fetching when that grows too.
+        while self._waiting > self._options.waiting_limit and not self._finishing:
+            self._taken.clear()
+            await self._taken.wait()
+
+    @property
+    def _waiting(self) -> int:
+        return sum(progress.waiting_messages for progress in self._shards.values())
+
+    def _start_work(self, shard: int, progress: ShardProgress) -> None:
+        progress.at_work = True
+        work = asyncio.create_task(self._work(shard, progress), name=f"shard-{shard}")
+        self._works.add(work)
+        work.add_done_callback(self._works.discard)
+
+    async def _work(self, shard: int, progress: ShardProgress) -> None:
         try:
-            await asyncio.gather(*(self._on_shard(shard, theirs) for shard, theirs in sorted(by_shard.items())))
+            while progress.waiting and not self._finishing and self._shards.get(shard) is progress:
+                async with self._at_once:
+                    events = progress.take(self._options.max_batch)
+                    self._taken.set()
+                    messages = [
+                        message
+                        for event in events
+                        for message in event.message.value
+                        if not progress.is_stale(message.offset)
+                    ]
+                    if messages and await self._handle(shard, progress, messages):
+                        for event in events:
+                            event.ack()
         except Exception as error:  # noqa: BLE001 - what it is decides run(), where it ends the process
-            _log.exception("a batch could not be handled")
+            _log.exception("shard %s: a batch could not be handled", shard)
             self._failure = error
         finally:
-            self._idle.set()
-
-    async def _on_shard(self, shard: int, events: list[Any]) -> None:
-        progress = self._shards.get(shard)
-        if progress is None or progress.halted:
-            return
-        events = [event for event in events if not progress.is_stale(event.message.offset)]
-        if not events:
-            return
-        async with self._at_once:
-            if self._finishing or self._failure is not None:
-                return
-            if await self._handle(shard, progress, [event.message for event in events]):
-                for event in events:
-                    event.ack()
+            progress.at_work = False
 
     async def _handle(self, shard: int, progress: ShardProgress, messages: list[Any]) -> bool:
         """Apply the messages of one shard; false when it could not go on and nothing may be acknowledged."""
@@ -250,23 +270,11 @@ class LogConsumer:
             raise ConsumerFailed(f"Faust has crashed: {app.crash_reason!r}")
 
     def _watch(self, app: LogApp) -> None:
-        """End the process when a shard has messages waiting and does not move: Faust cannot be trusted to notice."""
         now = asyncio.get_running_loop().time()
-        for shard, progress in self._shards.items():
-            if progress.halted:
-                continue
-            progress.highwater = app.highwater(shard)
-            still_s = now - progress.moved_at
-            if progress.lag and still_s > self._options.stalled_after_s:
-                raise Stalled(
-                    f"shard {shard} has {progress.lag} messages waiting and has not moved for {still_s:.0f} s"
-                )
-            if progress.highwater is None or progress.highwater == progress.next_offset:
-                progress.moved_at = now
-            elif progress.highwater < progress.next_offset and still_s > SHRUNK_FOR_S:
-                _log.warning("shard %s: the topic is shorter than it was; reading again from the checkpoint", shard)
-                progress.moved_at = now
-                app.read_again(shard, Placement(progress.position, halted=False))
+        highwaters = {shard: app.highwater(shard) for shard in self._shards}
+        for shard in look(self._shards, highwaters, now=now, after_s=self._options.stalled_after_s):
+            _log.warning("shard %s: the topic is shorter than it was; reading again from the checkpoint", shard)
+            app.read_again(shard, Placement(self._shards[shard].position, halted=False))
 
 
 def _progress(position: int, *, halted: bool) -> ShardProgress:

@@ -8,7 +8,7 @@ import pytest
 
 from processors.log_consumer import LogConsumer, LogConsumerOptions
 from processors.log_consumer.faust_app import Placement
-from processors.log_consumer.log_consumer import Stalled
+from processors.log_consumer.stall_watch import Stalled
 from tests.processors.log_consumer.conftest import consuming, halted_shards, seen, until_seen
 from tests.processors.log_consumer.seen_records import NAME, SeenRecords
 from tests.processors.log_writer import make_record

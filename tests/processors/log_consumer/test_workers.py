@@ -16,6 +16,7 @@ from tests.processors.log_writer import make_record
 from tests.processors.topic_writer import produce
 
 SHARDS = range(4)
+STEP = 25
 WORKER = Path(__file__).with_name("worker.py")
 
 
@@ -38,18 +39,21 @@ async def worker(dsn: str, name: str, options: LogConsumerOptions) -> AsyncItera
 
 
 async def feed(options: LogConsumerOptions, first: int, last: int) -> None:
-    """Send positions `first` … `last` of every shard, a little at a time."""
-    for start in range(first, last + 1, 25):
-        positions = range(start, min(start + 25, last + 1))
+    """Send positions `first` … `last` of every shard."""
+    for start in range(first, last + 1, STEP):
+        positions = range(start, min(start + STEP, last + 1))
         records = [make_record(shard, position) for position in positions for shard in SHARDS]
         await produce(options.bootstrap_servers, options.topic, records)
 
 
-async def until_both_work(owner: Any) -> None:
-    async with asyncio.timeout(30):
-        # The condition lives in PostgreSQL, where nobody can set an event.
-        while await owner.fetchval("SELECT count(DISTINCT worker) FROM seen") < 2:  # noqa: ASYNC110
-            await asyncio.sleep(0.05)
+async def feed_until_both_work(options: LogConsumerOptions, owner: Any, first: int) -> int:
+    """Send on until both workers have applied something; the last position that was sent."""
+    last = first - 1
+    async with asyncio.timeout(60):
+        while await owner.fetchval("SELECT count(DISTINCT worker) FROM seen") < 2:
+            await feed(options, last + 1, last + STEP)
+            last += STEP
+    return last
 
 
 async def test_two_workers_share_the_shards_and_apply_each_record_once(
@@ -57,27 +61,28 @@ async def test_two_workers_share_the_shards_and_apply_each_record_once(
 ) -> None:
     async with worker(database, "first", options):
         await feed(options, 1, 100)
+        await until_seen(owner, dict.fromkeys(SHARDS, 100))
         async with worker(database, "second", options):
-            feeding = asyncio.create_task(feed(options, 101, 700))
-            await until_both_work(owner)
-            await feeding
+            last = await feed_until_both_work(options, owner, 101)
+            await feed(options, last + 1, last + 200)
         # The second has left: the first has all shards again.
-        await feed(options, 701, 800)
-        await until_seen(owner, dict.fromkeys(SHARDS, 800), within_s=40)
+        await feed(options, last + 201, last + 300)
+        await until_seen(owner, dict.fromkeys(SHARDS, last + 300), within_s=40)
     for shard in SHARDS:
-        assert await seen(owner, shard) == list(range(1, 801))
+        assert await seen(owner, shard) == list(range(1, last + 301))
     assert await owner.fetchval("SELECT count(*) FROM halted_shards") == 0
 
 
 async def test_a_worker_that_is_killed_loses_and_repeats_nothing(
     database: str, options: LogConsumerOptions, owner: Any
 ) -> None:
-    feeding = asyncio.create_task(feed(options, 1, 600))
     async with worker(database, "first", options) as first, worker(database, "second", options):
-        await until_both_work(owner)
+        last = await feed_until_both_work(options, owner, 1)
+        feeding = asyncio.create_task(feed(options, last + 1, last + 300))
+        await asyncio.sleep(0.2)
         first.kill()
         await feeding
-        await until_seen(owner, dict.fromkeys(SHARDS, 600), within_s=40)
+        await until_seen(owner, dict.fromkeys(SHARDS, last + 300), within_s=40)
     assert await owner.fetchval("SELECT count(*) FROM halted_shards") == 0
 
 
