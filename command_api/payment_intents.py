@@ -96,7 +96,8 @@ async def create(services: CommandServices, call: Call) -> Answer:
     merchant_id, livemode = acting_for(call.principal, body.merchant_id, body.livemode)
     facts = IntentFacts(merchant_id, livemode, body.currency)
     identity = identity_of(call, facts, PATH, decoded.canonical)
-    merchant = (await services.merchants.current(merchant_id)).state
+    known = services.merchants.remembered(merchant_id) or await services.merchants.current(merchant_id)
+    merchant = known.state
     if not merchant.exists:
         raise NotFound("There is no such merchant.")
     shard = shard_of(merchant_id)
