@@ -1,4 +1,4 @@
-"""A success after the merchant was told no: nothing is resurrected, the money goes back, once."""
+"""A yes after the merchant was told no: nothing is resurrected, the money goes back, once. And a no after a yes."""
 
 from typing import Literal
 from uuid import UUID
@@ -10,13 +10,14 @@ from bootstrap.clock import SYSTEM_CLOCK
 from processors.psp.declines import decline
 from processors.psp.provider import Answer, AuthorizeOrder, OrderReply
 from processors.psp.simulator import SimulatorPsp
-from processors.saga.ladder import Approved
+from processors.saga import redrive
+from processors.saga.ladder import Approved, Negative
 from processors.saga.orders import inquiry_of
 from processors.saga.outcomes import outcome_of
 from schemas.events import LateSuccessReceived, LateSuccessReversed
 from tests.bootstrap.psp_simulator.server import SimulatorProcess
 from tests.oracles.psp import simulator_log
-from tests.processors.saga.harness import IDS, SHARD, RunningSaga, running_saga, simulator_options
+from tests.processors.saga.harness import IDS, SHARD, RunningSaga, eventually, faults, running_saga, simulator_options
 
 
 class ForgetfulPsp(SimulatorPsp):
@@ -73,3 +74,36 @@ async def tell_the_truth(saga: RunningSaga, intent: UUID, psp: SimulatorPsp) -> 
         attempt_id=attempt.id, outcome=outcome, case_id=IDS.new_id(SHARD), now_ms=SYSTEM_CLOCK.now_ms()
     )
     await saga.shop.command(intent, command, attempt.operation_id)
+
+
+async def test_a_no_after_a_yes_is_a_case_and_asking_again_undoes_nothing(
+    saga: RunningSaga, fast_psp: SimulatorProcess
+) -> None:
+    intent = await saga.shop.order()
+    state = await saga.shop.settled(intent)
+    (attempt,) = state.attempts.values()
+    verdict = Negative(decline=decline("lost_card"), answer=None, resolved_by="psp_webhook")
+    command = RecordOutcome(
+        attempt_id=attempt.id,
+        outcome=outcome_of(attempt, verdict, currency="EUR", tries=1),
+        case_id=IDS.new_id(SHARD),
+        now_ms=SYSTEM_CLOCK.now_ms(),
+    )
+    state = await saga.shop.command(intent, command, attempt.operation_id)
+    assert [case.reason for case in state.open_cases.values()] == ["negative_after_success"]
+
+    async def case_of_intent() -> redrive.OpenCase | None:
+        return next((case for case in await redrive.open_cases(saga.pool) if case.stream_id == intent), None)
+
+    case = await eventually(case_of_intent)
+    assert await redrive.redrive_case(saga.pool, case.case_id, now_ms=SYSTEM_CLOCK.now_ms())
+
+    async def asked() -> list[str]:
+        rows = await saga.steps("subject = $1 AND kind <> 'call' AND finished_at IS NOT NULL", attempt.id)
+        return [row["result"] for row in rows]
+
+    assert await eventually(asked) == ["approved"]
+    assert (await saga.shop.state(intent)).status == "authorized"
+    assert list((await saga.shop.state(intent)).open_cases) == [case.case_id]
+    assert await faults(fast_psp, await saga.shop.state(intent)) == []
+    assert await saga.steps("subject = $1 AND finished_at IS NULL", attempt.id) == []
