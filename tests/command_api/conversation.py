@@ -102,3 +102,17 @@ def prefer(wait_s: int | None) -> dict[str, str]:
 
 
 CARD = {"type": "card", "token": "tok_ok"}
+
+PROBLEM_MEMBERS = {"type", "title", "status", "detail", "code", "request_id"}
+
+
+def check_problem(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
+    assert answer.status_code == status, answer.text
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert answer.headers["Cache-Control"] == "no-store"
+    document: dict[str, Any] = answer.json()
+    assert document.keys() >= PROBLEM_MEMBERS
+    assert (document["status"], document["code"]) == (status, code)
+    assert document["type"] == f"urn:guilder:error:{code}"
+    assert document["request_id"] == answer.headers["Request-Id"]
+    return document

@@ -1,0 +1,123 @@
+"""Hot or by the framework: the same edge serves a request, and nobody can tell which way it went."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+
+import httpx
+import pytest
+import structlog
+
+from bootstrap.asgi import create_app
+from bootstrap.processes import HealthReport
+from bootstrap.processes.api import server_config
+from command_api.authentication import Authenticator
+from event_store import EventStore
+from schemas.envelope import Actor
+from schemas.errors import Overloaded, ShardUnavailable
+from schemas.resources import PaymentMethodResource
+from schemas.routes import Answer, Call, Principal, Route
+from tests.command_api.conversation import ListeningServer, check_problem
+
+
+class OneRoute:
+    """An application of one route that does what a test tells it, hot or not."""
+
+    def __init__(self, url: str, http: httpx.AsyncClient) -> None:
+        self.url = url
+        self.http = http
+        self.error: Exception | None = None
+        self.healthy = True
+
+    async def handle(self, _services: None, call: Call) -> Answer:
+        if self.error is not None:
+            raise self.error
+        return Answer(
+            status=200,
+            body=[call.path_params, call.query, call.headers["x-two"], call.path],
+            headers={"X-Own": "1"},
+        )
+
+    async def health(self) -> HealthReport:
+        return HealthReport(ready=self.healthy, details={"why": "told so"})
+
+
+class Anyone(Authenticator):
+    async def authenticate(self, headers: Mapping[str, str]) -> Principal:  # noqa: ARG002 - anyone is let in
+        return Principal(
+            merchant_id=None,
+            livemode=None,
+            scopes=frozenset({"payments:read"}),
+            actor=Actor(type="operator", id="test"),
+        )
+
+
+@pytest.fixture(params=[True, False], ids=["hot", "by the framework"])
+async def one_route(
+    request: pytest.FixtureRequest, http: httpx.AsyncClient, store: EventStore
+) -> AsyncIterator[OneRoute]:
+    told = OneRoute("", http)
+    route = Route(
+        method="GET",
+        path="/v1/things/{thing}/parts/{part}",
+        scope="payments:read",
+        request=None,
+        response=PaymentMethodResource,
+        handler=told.handle,
+        hot=request.param,
+        summary="A thing's part",
+        responses={200: "It."},
+    )
+    app = create_app([((route,), None)], Anyone.__new__(Anyone), told.health)
+    server = ListeningServer(server_config(app, "127.0.0.1", 0))
+    serving = asyncio.create_task(server.serve())
+    await server.listening.wait()
+    told.url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    yield told
+    server.should_exit = True
+    await serving
+
+
+async def test_nobody_can_tell_which_way_a_request_went(one_route: OneRoute) -> None:
+    path = "/v1/things/a%20b/parts/%C3%A9"
+    answer = await one_route.http.get(f"{one_route.url}{path}?q=1&q=&z=%26", headers=[("X-Two", "a"), ("X-Two", "b")])
+    assert answer.status_code == 200
+    assert answer.json() == [
+        {"thing": "a b", "part": "é"},
+        [["q", "1"], ["q", ""], ["z", "&"]],
+        "a, b",
+        "/v1/things/a b/parts/é",
+    ]
+    assert answer.headers["X-Own"] == "1"
+    assert {"Request-Id", "Cache-Control", "Content-Length", "Content-Type"} <= {
+        name.title() for name in answer.headers
+    }
+
+
+async def test_a_defect_is_told_to_nobody_and_logged_once(one_route: OneRoute) -> None:
+    one_route.error = RuntimeError("secret details")
+    with structlog.testing.capture_logs() as logs:
+        answer = await one_route.http.get(
+            f"{one_route.url}/v1/things/1/parts/2", headers={"X-Two": "", "Request-Id": "find-me"}
+        )
+    document = check_problem(answer, 500, "internal_error")
+    assert "secret" not in answer.text
+    assert [(entry["log_level"], entry["request_id"]) for entry in logs] == [("error", "find-me")]
+    assert logs[0]["exc_info"] is one_route.error
+    assert document["request_id"] == "find-me"
+
+
+@pytest.mark.parametrize("error", [Overloaded(), ShardUnavailable()])
+async def test_what_may_pass_says_when_to_try_again(one_route: OneRoute, error: Exception) -> None:
+    one_route.error = error
+    with structlog.testing.capture_logs() as logs:
+        answer = await one_route.http.get(f"{one_route.url}/v1/things/1/parts/2")
+    assert answer.status_code == 503
+    assert int(answer.headers["Retry-After"]) >= 1
+    assert logs == []
+
+
+async def test_a_process_that_cannot_work_says_so(one_route: OneRoute) -> None:
+    one_route.healthy = False
+    answer = await one_route.http.get(f"{one_route.url}/health/ready")
+    assert (answer.status_code, answer.json()) == (503, {"ready": False, "details": {"why": "told so"}})
+    assert (await one_route.http.get(f"{one_route.url}/health/live")).status_code == 200
