@@ -45,7 +45,7 @@ class LogConsumerOptions(msgspec.Struct, frozen=True, kw_only=True):
     group: str
     shards: int
     instance: str | None = None
-    max_batch: int = 2000
+    max_batch: int = 1000
     within_s: float = 0.01
     waiting_limit: int = 20_000
     shards_at_once: int = 4
@@ -110,6 +110,7 @@ class LogConsumer:
                 self._raise_if_failed(app)
                 self._watch(app)
                 await self._resume_redriven(app)
+                await self._make_up_for_setbacks(app)
         finally:
             self._finishing = True
             self._app = None
@@ -233,6 +234,8 @@ class LogConsumer:
         _log.warning("shard %s: position %s did not come; reading again from the checkpoint", shard, missing)
         progress.missing = missing
         progress.gap_at = offset
+        # Whatever was remembered: where the next record is missing, the checkpoint stands before it.
+        progress.position = missing - 1
         app.read_again(shard, Placement(missing - 1, halted=False))
 
     async def _halt(self, shard: int, progress: ShardProgress, position: int, reason: str) -> None:
@@ -260,8 +263,27 @@ class LogConsumer:
             return
         for shard in redriven:
             _log.info("shard %s of %s goes on from position %s", shard, self._handler.name, positions[shard] + 1)
-            self._shards[shard] = _progress(positions[shard], halted=False)
-            app.read_again(shard, Placement(positions[shard], halted=False))
+            self._go_on_behind(positions[shard], shard, app)
+
+    async def _make_up_for_setbacks(self, app: LogApp) -> None:
+        """A PostgreSQL that crashed may have lost its last commits where they did not wait for the disk.
+
+        The next record would show it, as a gap; but there may be none for long.
+        """
+        remembered = [(shard, each, each.position) for shard, each in self._shards.items() if not each.halted]
+        try:
+            positions = await self._handler.positions([shard for shard, _, _ in remembered])
+        except OUTAGES as error:
+            _log.warning("checkpoints cannot be looked up: %r", error)
+            return
+        for shard, progress, position in remembered:
+            if positions[shard] < position and self._shards.get(shard) is progress:
+                _log.warning("shard %s: the checkpoint was set back from %s to %s", shard, position, positions[shard])
+                self._go_on_behind(positions[shard], shard, app)
+
+    def _go_on_behind(self, position: int, shard: int, app: LogApp) -> None:
+        self._shards[shard] = _progress(position, halted=False)
+        app.read_again(shard, Placement(position, halted=False))
 
     def _raise_if_failed(self, app: LogApp) -> None:
         if self._failure is not None:
