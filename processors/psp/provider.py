@@ -109,12 +109,16 @@ class NotFound(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Undone(msgspec.Struct, frozen=True, kw_only=True):
-    """The PSP confirmed that the operation stands for nothing and never will; `how` is its word for it."""
+    """The PSP confirmed that the operation stands for nothing and never will; `how` is its word for it.
+
+    `fee` is what the PSP keeps for undoing it, below zero where it gives back what the operation had cost.
+    """
 
     how: str
     psp_operation_reference: str | None
     processed_at: int | None
     raw_sha256: str | None
+    fee: int | None = None
 
 
 class NotProcessed(msgspec.Struct, frozen=True, kw_only=True):

@@ -95,6 +95,7 @@ class _Reversal(msgspec.Struct, frozen=True):
     operation: Literal["reversal"]
     reference: str
     status: Literal["voided", "refunded", "tombstoned", "not_needed"]
+    fee: int
     processed_at: str
 
 
@@ -140,6 +141,7 @@ def read_reversal(expected: Expected, http_status: int, body: bytes, retry_after
         psp_operation_reference=reversal.id,
         processed_at=processed_at,
         raw_sha256=hashlib.sha256(body).hexdigest(),
+        fee=reversal.fee,
     )
 
 

@@ -168,6 +168,7 @@ def after_undoing(progress: Progress, reply: ReversalReply) -> Verdict:
                 psp_operation_reference=reply.psp_operation_reference,
                 processed_at=reply.processed_at,
                 raw_sha256=reply.raw_sha256,
+                fee=reply.fee,
             )
             return _settled(undone, "retry" if progress.round_no > 1 else "http")
         case Answer() | NotProcessed(retryable=False):

@@ -64,7 +64,7 @@ def outcome_key(attempt_id: UUID, outcome: PspOutcome) -> UUID:
 
 
 def _fee(attempt: Attempt, answer: Answer, currency: str) -> PspFee | None:
-    if attempt.operation == "reversal":
+    if attempt.operation == "reversal" and not answer.fee:
         return None
     if answer.fee is None:
         return PspFee(amount=0, currency=currency, status="unknown")

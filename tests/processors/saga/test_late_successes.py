@@ -57,6 +57,10 @@ async def test_a_late_success_is_undone_once(
         assert isinstance(received, LateSuccessReceived)
         assert isinstance(reversed_, LateSuccessReversed)
         assert (received.kind, reversed_.via, reversed_.amount) == (kind, via, 10_000)
+        # What the PSP took for the charge it gives back with it, and the books have to hear of both.
+        taken = 0 if received.psp_fee is None else received.psp_fee.amount
+        returned = 0 if reversed_.psp_fee is None else reversed_.psp_fee.amount
+        assert (taken, returned) == ((110, -110) if kind == "charge" else (0, 0))
         (reference,) = {attempt.our_reference for attempt in state.attempts.values()}
         lines = [line for line in await simulator_log(fast_psp.url) if line["reference"] == reference]
         assert [line["operation"] for line in lines] == ["payment", "reversal"]
