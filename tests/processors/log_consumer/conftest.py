@@ -41,7 +41,7 @@ async def options(kafka_bootstrap: str, topic_prefix: str) -> LogConsumerOptions
     topic = f"{topic_prefix}events"
     await make_topic(kafka_bootstrap, topic)
     return LogConsumerOptions(
-        bootstrap_servers=kafka_bootstrap, topic=topic, group=f"{topic_prefix}group", shards=TEST_SHARDS
+        bootstrap_servers=kafka_bootstrap, topic=topic, group=f"{topic_prefix}group", shards=TEST_SHARDS, max_batch=50
     )
 
 

@@ -53,6 +53,7 @@ async def feed_until_both_work(options: LogConsumerOptions, owner: Any, first: i
         while await owner.fetchval("SELECT count(DISTINCT worker) FROM seen") < 2:
             await feed(options, last + 1, last + STEP)
             last += STEP
+            await asyncio.sleep(0.2)
     return last
 
 
