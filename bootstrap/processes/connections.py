@@ -1,8 +1,7 @@
-"""What several processes connect to, said once: the store, the topic and the consumers of the log."""
+"""What several processes connect to, said once: the store and the topic."""
 
 from bootstrap.settings import SettingMissing, Settings
 from event_store import StoreOptions
-from processors.log_consumer.log_consumer import LogConsumerOptions
 from processors.topics import TopicOptions
 from schemas.kafka_record import TOPIC
 
@@ -42,14 +41,3 @@ def topic_of(settings: Settings) -> TopicOptions:
 def store_options(settings: Settings) -> StoreOptions:
     """The event store; its database has to have the number of shards that is configured."""
     return StoreOptions(dsn=dsn_of(settings), shards=settings.shards)
-
-
-def consumer_options(settings: Settings, group: str) -> LogConsumerOptions:
-    """A worker of `group` on the log. It bears its port's name, so that it gets its shards back when it restarts."""
-    return LogConsumerOptions(
-        bootstrap_servers=bootstrap_servers_of(settings),
-        topic=TOPIC,
-        group=group,
-        shards=settings.shards,
-        instance=f"{group}-{settings.ops.host}-{settings.ops.port}" if settings.ops.port else None,
-    )

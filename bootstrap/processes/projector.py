@@ -6,7 +6,8 @@ from typing import Final
 from bootstrap.clock import SYSTEM_CLOCK
 from bootstrap.local_stack.roster import PROJECTOR
 from bootstrap.processes import HealthReport, health_details, serve
-from bootstrap.processes.connections import consumer_options, dsn_of
+from bootstrap.processes.connections import dsn_of
+from bootstrap.processes.consumers import consumer_options
 from bootstrap.settings import Settings
 from processors.log_consumer.halted_shards import HaltedShards
 from processors.log_consumer.log_consumer import LogConsumer

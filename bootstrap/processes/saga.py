@@ -6,7 +6,8 @@ from bootstrap.clock import SYSTEM_CLOCK
 from bootstrap.identity import SYSTEM_IDS
 from bootstrap.local_stack.roster import SAGA
 from bootstrap.processes import HealthReport, health_details, serve
-from bootstrap.processes.connections import consumer_options, store_options
+from bootstrap.processes.connections import store_options
+from bootstrap.processes.consumers import consumer_options
 from bootstrap.settings import SettingMissing, Settings
 from processors.psp.simulator import SimulatorOptions
 from processors.saga.payment_saga import PaymentSaga, SagaOptions
