@@ -84,9 +84,13 @@ def field_errors(kind: inspect.Type, value: Any, pointer: str = "") -> Iterator[
     """What is wrong with `value`, which should be of `kind`: nothing, when nothing is yielded."""
     match kind:
         case inspect.Metadata():
-            code = (kind.extra or {}).get("code")
+            # A type may name what else than `bad_format` its values break, and say it better.
+            extra = kind.extra or {}
             for error in field_errors(kind.type, value, pointer):
-                yield FieldError(error.pointer, code, error.detail) if code and error.code == "bad_format" else error
+                if error.code == "bad_format":
+                    yield FieldError(error.pointer, extra.get("code", error.code), extra.get("detail", error.detail))
+                else:
+                    yield error
         case inspect.UnionType():
             yield from _union_errors(kind, value, pointer)
         case inspect.StructType():

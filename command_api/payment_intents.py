@@ -28,7 +28,11 @@ else:
 AmountField = Annotated[int, msgspec.Meta(ge=1, le=MAX_AMOUNT, description="Minor units of the currency.")]
 CurrencyField = Annotated[
     _Currency,
-    msgspec.Meta(extra={"code": "bad_currency"}, description="ISO 4217 code, upper case.", examples=["EUR"]),
+    msgspec.Meta(
+        extra={"code": "bad_currency", "detail": "must be the ISO 4217 code of a currency in use, in upper case"},
+        description="ISO 4217 code, upper case.",
+        examples=["EUR"],
+    ),
 ]
 MetadataField = Annotated[
     dict[
