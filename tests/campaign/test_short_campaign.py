@@ -38,6 +38,24 @@ async def test_every_promise_holds_whatever_is_killed(installation: Installation
         assert any(sent.asked > 1 for sent in traffic.sent), "no request was ever cut short"
 
 
+async def test_what_postgresql_had_not_flushed_is_projected_again(
+    installation: Installation, customers: list[Customer]
+) -> None:
+    """Read models are committed without waiting for the disk, so a crash takes the last of them back; if nothing else
+    happens in that shard, only the projector itself can notice."""
+    await installation.drained()
+    async with Traffic(installation.api, customers, SEED + 2, wait_s=0) as traffic:
+        created = await traffic.create(customers[0], "forgotten")
+        assert created.acknowledged
+        async with asyncio.timeout(10):
+            while not all(shard["projected"] == shard["head"] for shard in (await installation.progress()).shards):
+                pass
+        installation.signal("postgres", signal.SIGKILL)
+        await asyncio.sleep(CALM_S)
+        await installation.healthy()
+        await installation.drained()
+
+
 async def test_commands_succeed_while_the_broker_is_away(installation: Installation, customers: list[Customer]) -> None:
     async with Traffic(installation.api, customers, SEED + 1, wait_s=0) as traffic:
         async with traffic.running(2, browsers=2, pause_s=0.05):

@@ -113,6 +113,11 @@ class Traffic:
         self.sent.append(sent)
         return await self.ask(sent)
 
+    async def create(self, customer: Customer, name: str) -> Sent:
+        """Create a payment that nobody pays; `name` is its key and its reference."""
+        body = {"amount": self._dice.randint(100, 50_000), "currency": "EUR", "reference": name}
+        return await self._post(customer, name, "/v1/payment_intents", body)
+
     async def _buy(self, customer: Customer, name: str) -> None:
         dice = self._dice
         amount = dice.randint(100, 50_000)
@@ -142,9 +147,7 @@ class Traffic:
         asked = 0
         while not self._stopping.is_set():
             asked += 1
-            name = f"s{self._seed}-b{number}-{asked}"
-            body = {"amount": self._dice.randint(100, 50_000), "currency": "EUR", "reference": name}
-            await self._post(self._dice.choice(self._customers), name, "/v1/payment_intents", body)
+            await self.create(self._dice.choice(self._customers), f"s{self._seed}-b{number}-{asked}")
             await asyncio.sleep(pause_s)
 
     async def _shopping(self, number: int, pause_s: float) -> None:
