@@ -15,22 +15,35 @@ from typing import Any, Self
 import httpx
 import msgspec
 
+# What the PSP simulator does with them is in its scenarios; most payments go well.
 TOKENS = (
-    *("tok_ok",) * 16,
+    *("tok_ok",) * 24,
     "tok_decline",
-    "tok_reset_after",
+    "tok_lost_card",
+    "tok_timeout_before",
     "tok_timeout_after",
-    "tok_http500_after",
+    "tok_reset_after",
     "tok_http500_before",
+    "tok_http500_after",
+    "tok_unavailable",
+    "tok_rate_limited",
+    "tok_slow",
     "tok_malformed",
     "tok_wrong_amount",
     "tok_pending_ok",
+    "tok_pending_decline",
     "tok_not_found_then_ok",
     "tok_unknown_forever",
     "tok_ok+capture=reset_after",
     "tok_ok+capture=http500_before",
+    "tok_ok+capture=pending_ok",
+    "tok_ok+capture=decline",
+    "tok_ok+capture=unknown_forever",
     "tok_ok+refund=reset_after",
+    "tok_ok+refund=decline",
+    "tok_ok+refund=unknown_forever",
     "tok_ok+void=http500_after",
+    "tok_ok+void=timeout_after",
 )
 ANSWER_WITHIN_S = 12.0
 WAIT_S = 3

@@ -154,6 +154,19 @@ def _differences(teller: str, found: Money, told: Money) -> list[str]:
     ]
 
 
+def faults_of_caps(intents: Iterable[PaymentIntent]) -> list[str]:
+    """Payments that took or gave back more than they may, worked out from their parts and not from their sums."""
+    faults = []
+    for intent in intents:
+        taken = sum(each.amount for each in intent.captures.values() if each.status in {"processing", "succeeded"})
+        given = sum(each.amount for each in intent.refunds.values() if each.status in {"processing", "refunded"})
+        if taken + intent.released > intent.authorized and intent.authorization is not None:
+            faults.append(f"{intent.id} captured {taken} and released {intent.released} of {intent.authorized}")
+        if given > taken:
+            faults.append(f"{intent.id} refunds {given} of {taken}")
+    return faults
+
+
 def faults_against_psp(
     books: Books, records: Mapping[int, Sequence[Record]], intents: Sequence[PaymentIntent], log: Sequence[Line]
 ) -> list[str]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import asyncpg
 import pytest
+from msgspec.structs import replace
 
 from aggregates import payment_intent
 from aggregates.payment_intent import PaymentIntent
@@ -16,7 +17,7 @@ from projections.ledger import Ledger
 from projections.projection import Projection
 from schemas.events import ManualCaseOpened
 from schemas.records import Record, RecordedEvent
-from tests.oracles.books import faults_against_psp, faults_of_books, read_books
+from tests.oracles.books import faults_against_psp, faults_of_books, faults_of_caps, read_books
 from tests.projections.history import History, Payment, an_id, as_record
 
 NO_POSTING_KEYS = """
@@ -150,3 +151,13 @@ async def test_only_an_open_case_excuses_a_difference(database: str) -> None:
     assert faults_of_books(books, records, intents) == []
     assert faults_against_psp(books, records, intents, NAMED) == []
     assert faults_against_psp(books, records, [fold(history[:-1])], NAMED) != []
+
+
+def test_a_payment_past_its_caps_is_seen() -> None:
+    sound = fold(HISTORY)
+    assert faults_of_caps([sound]) == []
+    (capture,), (refund,) = sound.captures.values(), sound.refunds.values()
+    other = {an_id(1, "other"): replace(capture, amount=1)}
+    assert "captured 10001" in faults_of_caps([replace(sound, captures={**sound.captures, **other})])[0]
+    larger = {refund.id: replace(refund, amount=10_001)}
+    assert "refunds 10001 of 10000" in faults_of_caps([replace(sound, refunds=larger)])[0]
