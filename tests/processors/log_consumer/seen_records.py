@@ -40,10 +40,8 @@ class SeenRecords:
             done: int = await connection.fetchval(
                 "SELECT position FROM checkpoints WHERE projection = $1 AND shard = $2 FOR UPDATE", NAME, shard
             )
-            for record in records:
-                if record.position <= done:
-                    continue
-                if record.position > done + 1:
+            for record in [record for record in records if record.position > done]:
+                if record.position != done + 1:
                     raise PositionGap(done + 1, record.position)
                 await self._apply(connection, record)
                 done = record.position

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from processors.log_consumer import LogConsumer, LogConsumerOptions
 from processors.log_consumer.faust_app import Placement
@@ -48,6 +49,24 @@ async def test_every_record_is_applied_once_and_in_order(options: LogConsumerOpt
         await produce(options.bootstrap_servers, options.topic, run_of(2, 211, 211))
         await until_seen(owner, {2: 211})
     assert min(position for shard, positions in again.batches if shard == 2 for position in positions) >= 210
+
+
+async def test_what_kafka_believes_was_consumed_is_not_believed(
+    options: LogConsumerOptions, owner: Any, pool: Any
+) -> None:
+    await produce(options.bootstrap_servers, options.topic, run_of(0, 1, 80))
+    believer: Any = AIOKafkaConsumer(
+        bootstrap_servers=options.bootstrap_servers, group_id=options.group, enable_auto_commit=False
+    )
+    await believer.start()
+    try:
+        partition = TopicPartition(options.topic, 0)
+        believer.assign([partition])
+        await believer.commit({partition: 80})
+    finally:
+        await believer.stop()
+    async with consuming(options, SeenRecords(pool), pool):
+        await until_seen(owner, {0: 80})
 
 
 async def test_runs_that_were_sent_again_are_skipped(options: LogConsumerOptions, owner: Any, pool: Any) -> None:

@@ -125,7 +125,7 @@ async def test_a_store_behind_the_topic_stops_the_copy(options: RelayOptions) ->
     await copied(options, s0=20)
     await set_back(options.dsn, 0, 15)
     with pytest.raises(StoreLostData, match="ends with position 20"):
-        await Relay(options).run(asyncio.Event())
+        await asyncio.wait_for(Relay(options).run(asyncio.Event()), 20)
 
 
 async def test_a_store_with_another_history_stops_the_copy(options: RelayOptions) -> None:
@@ -133,7 +133,7 @@ async def test_a_store_with_another_history_stops_the_copy(options: RelayOptions
     await set_back(options.dsn, 0, 15)
     await append(options.dsn, 0, 10, salt=1)
     with pytest.raises(StoreLostData, match="ends with position 20"):
-        await Relay(options).run(asyncio.Event())
+        await asyncio.wait_for(Relay(options).run(asyncio.Event()), 20)
     assert len(await messages(options, 0)) == 20
 
 
@@ -143,7 +143,7 @@ async def test_a_store_with_a_hole_stops_the_copy_before_it(options: RelayOption
     await execute(options.dsn, "UPDATE heads SET position = 6 WHERE shard = 0")
     await append(options.dsn, 0, 4)
     with pytest.raises(StoreGap, match="shard 0 has position 7 where 6 belongs"):
-        await Relay(options).run(asyncio.Event())
+        await asyncio.wait_for(Relay(options).run(asyncio.Event()), 20)
 
 
 async def test_of_two_relays_one_leads_and_the_other_takes_over(options: RelayOptions) -> None:
@@ -200,7 +200,7 @@ async def test_a_relay_that_was_fenced_may_not_move_the_checkpoint(options: Rela
 async def test_a_topic_with_another_number_of_partitions_is_refused(options: RelayOptions) -> None:
     await ensure_topic(options.bootstrap_servers, TopicOptions(name=options.topic.name, partitions=3))
     with pytest.raises(TopicMismatch, match="3 partitions and this installation 4 shards"):
-        await Relay(options).run(asyncio.Event())
+        await asyncio.wait_for(Relay(options).run(asyncio.Event()), 20)
 
 
 async def test_the_oracle_sees_a_relay_that_skips_one_record(
