@@ -23,6 +23,7 @@ VERBS: Final = {
     "status": "bootstrap.cli.status",
     "logs": "bootstrap.cli.logs",
     "demo": "bootstrap.cli.demo",
+    "bench": "bootstrap.cli.bench",
     "merchant": "bootstrap.cli.merchant",
     "ledger": "bootstrap.cli.ledger",
     "dead-letters": "bootstrap.cli.dead_letters",

@@ -1,0 +1,111 @@
+"""The bench from beginning to end: everything is started, the rows take turns, everything is removed."""
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from bootstrap.bench import conditions, report
+from bootstrap.bench.authorize import AuthorizeRow
+from bootstrap.bench.balance import BalanceRow
+from bootstrap.bench.create import BODY, CreateRow, PacedCreate
+from bootstrap.bench.fsync import fdatasync_ms
+from bootstrap.bench.ground import SHARDS, Ground, install, prepared_ground
+from bootstrap.bench.loaded_server import LoadedServer
+from bootstrap.bench.pgbench import PgbenchRow
+from bootstrap.bench.report import PACED, Report
+from bootstrap.bench.row import Measured, Missing, Row
+from bootstrap.local_stack import ports
+
+PACED_SHARE: Final = 0.6
+_WARM_UP_S: Final = 1.0
+_WARM_UP_SHARE: Final = 0.25
+_FSYNC_S: Final = 0.5
+
+Progress = Callable[[str], None]
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """How much to measure: `seconds` for each row in each of `rounds`."""
+
+    seconds: float
+    rounds: int
+
+    @property
+    def warm_up_s(self) -> float:
+        return min(_WARM_UP_S, self.seconds * _WARM_UP_SHARE)
+
+
+def run_bench(folder: Path, plan: Plan, progress: Progress = lambda _what: None) -> Report:
+    """Measure everything with servers of its own in a new folder below `folder`, which is removed afterwards.
+
+    Raises:
+        BenchError: a row could not be measured as it should.
+        LocalStackError: a server could not be started.
+    """
+    load_1m = os.getloadavg()[0]
+    progress("starting the servers")
+    with prepared_ground(folder) as ground:
+        fsync = fdatasync_ms(ground.home, seconds=min(_FSYNC_S, plan.seconds))
+        seen = conditions.observe(ground, load_1m=load_1m, rounds=plan.rounds, seconds=plan.seconds, fdatasync_ms=fsync)
+        rows, paced = _rows(ground, plan)
+        rounds = take_turns(rows, plan.rounds, progress)
+        rounds[PACED] = _paced(paced, rounds[report.CREATE], progress)
+    return report.made(seen, rounds)
+
+
+def take_turns(
+    rows: Sequence[Row], rounds: int, progress: Progress = lambda _what: None
+) -> dict[str, list[Measured | Missing]]:
+    """Measure each row once a round, so that whatever the machine does meanwhile meets all of them alike."""
+    measured: dict[str, list[Measured | Missing]] = {row.name: [] for row in rows}
+    for number in range(rounds):
+        for row in rows:
+            progress(f"round {number + 1} of {rounds}: {row.name}")
+            measured[row.name].append(row.measure(number))
+    return measured
+
+
+def _rows(ground: Ground, plan: Plan) -> tuple[list[Row], PacedCreate]:
+    bearers = install(ground, "guilder")
+    others = install(ground, "transaction_a_request")
+    echo = _server(ground, "echo", "bootstrap.bench.echo", bearers)
+    api = _server(ground, "api", "bootstrap.cli", bearers, database="guilder")
+    single = _server(
+        ground, "single", "bootstrap.bench.transaction_a_request", others, database="transaction_a_request"
+    )
+    seconds, warm_up_s = plan.seconds, plan.warm_up_s
+    create = CreateRow(report.CREATE, api, keep_ids=True, seconds=seconds, warm_up_s=warm_up_s)
+    rows: list[Row] = [
+        CreateRow(report.ECHO, echo, seconds=seconds, warm_up_s=warm_up_s),
+        create,
+        AuthorizeRow(api, create, seconds=seconds, warm_up_s=warm_up_s),
+        BalanceRow(api, seconds=seconds, warm_up_s=warm_up_s),
+        CreateRow(report.SINGLE, single, seconds=seconds, warm_up_s=warm_up_s),
+        PgbenchRow(ground, seconds=plan.seconds, row_bytes=len(BODY)),
+    ]
+    return rows, PacedCreate(api, seconds=seconds, warm_up_s=warm_up_s)
+
+
+def _server(
+    ground: Ground, name: str, module: str, bearers: tuple[str, ...], database: str | None = None
+) -> LoadedServer:
+    port = ports.choose([])
+    environment = {"GUILDER_HOME": str(ground.home), "GUILDER_SHARDS": str(SHARDS), "GUILDER_API__PORT": str(port)}
+    if database is not None:
+        environment["GUILDER_POSTGRES__DSN"] = ground.dsn(database)
+    arguments = ["run", "api"] if module == "bootstrap.cli" else [str(port)]
+    process = ground.start(name, ["-m", module, *arguments], port, environment)
+    return LoadedServer(process, port, bearers, ground.home / "loads" / name)
+
+
+def _paced(paced: PacedCreate, creates: Sequence[Measured | Missing], progress: Progress) -> list[Measured | Missing]:
+    """As many runs as there were rounds, all at the same share of the creates' median rate."""
+    rate = PACED_SHARE * report.rates(creates).median
+    measured: list[Measured | Missing] = []
+    for number in range(len(creates)):
+        progress(f"round {number + 1} of {len(creates)}: {PACED} at {rate:,.0f}/s")
+        measured.append(paced.measure(number, rate))
+    return measured

@@ -1,0 +1,52 @@
+"""What the figures were taken on: without it they mean nothing a month later."""
+
+import os
+import platform
+from importlib.metadata import version
+
+import msgspec
+import psutil
+
+from bootstrap.bench.ground import Ground
+from bootstrap.bench.load import CONNECTIONS
+
+
+class Conditions(msgspec.Struct, frozen=True, kw_only=True):
+    """The machine, the programs, the way of measuring. `load_1m` is the load average when the bench began."""
+
+    cores: int
+    memory_gib: float
+    load_1m: float
+    system: str
+    python: str
+    uvicorn: str
+    postgres: str
+    postgres_fsync: str
+    connections: int
+    generator: str
+    rounds: int
+    seconds: float
+    fdatasync_p50_ms: float
+    fdatasync_p99_ms: float
+
+
+def observe(
+    ground: Ground, *, load_1m: float, rounds: int, seconds: float, fdatasync_ms: tuple[float, float]
+) -> Conditions:
+    """What can be seen from here, of this machine and of the ground's PostgreSQL."""
+    return Conditions(
+        cores=os.cpu_count() or 1,
+        memory_gib=round(psutil.virtual_memory().total / 2**30, 1),
+        load_1m=load_1m,
+        system=f"{platform.system()} {platform.release()} {platform.machine()}",
+        python=platform.python_version(),
+        uvicorn=f"{version('uvicorn')}, uvloop {version('uvloop')}, httptools {version('httptools')}",
+        postgres=ground.execute("postgres", "SHOW server_version"),
+        postgres_fsync=ground.execute("postgres", "SHOW fsync"),
+        connections=CONNECTIONS,
+        generator="guilder's own, one process",
+        rounds=rounds,
+        seconds=seconds,
+        fdatasync_p50_ms=fdatasync_ms[0],
+        fdatasync_p99_ms=fdatasync_ms[1],
+    )

@@ -1,0 +1,67 @@
+"""Creating payment intents over HTTP: the request of the echo, of the durable create, and of one transaction each."""
+
+from typing import Final
+
+import msgspec
+
+from bootstrap.bench.load import Load, Subject
+from bootstrap.bench.loaded_server import LoadedServer
+from bootstrap.bench.row import Measured
+
+PATH: Final = "/v1/payment_intents"
+BODY: Final = (
+    '{"amount":1999,"currency":"EUR","capture_method":"automatic","reference":"order-2026-000017",'
+    '"statement_descriptor":"ALPENHAUS","metadata":{"cart":"c-48151623","channel":"web"}}'
+)
+JSON_HEADERS: Final = (("Content-Type", "application/json"), ("Accept", "application/json"))
+
+
+def create_load(server: LoadedServer, *, seconds: float, warm_up_s: float, run: str) -> Load:
+    """Creates by all merchants in turn, each under a key of its own; the same bytes whoever is asked."""
+    return Load(
+        port=server.port,
+        method="POST",
+        path=PATH,
+        headers=JSON_HEADERS,
+        body=BODY,
+        bearers=server.bearers,
+        seconds=seconds,
+        warm_up_s=warm_up_s,
+        run=run,
+        idempotent=True,
+    )
+
+
+class CreateRow:
+    """Creates in a closed loop; with `keep_ids` what was created last stands in `created` for whoever needs intents."""
+
+    def __init__(
+        self, name: str, server: LoadedServer, *, seconds: float, warm_up_s: float, keep_ids: bool = False
+    ) -> None:
+        self.name = name
+        self.created: tuple[Subject, ...] = ()
+        self._server = server
+        self._seconds = seconds
+        self._warm_up_s = warm_up_s
+        self._keep_ids = keep_ids
+
+    def measure(self, number: int) -> Measured:
+        load = create_load(self._server, seconds=self._seconds, warm_up_s=self._warm_up_s, run=f"create-{number}")
+        result, cpu = self._server.drive(msgspec.structs.replace(load, keep_ids=self._keep_ids))
+        self.created = result.subjects
+        return Measured.of(result, cpu)
+
+
+class PacedCreate:
+    """Creates at a given rate, whatever the answers do; latency counts from when each fell due."""
+
+    def __init__(self, server: LoadedServer, *, seconds: float, warm_up_s: float) -> None:
+        self._server = server
+        self._seconds = seconds
+        self._warm_up_s = warm_up_s
+
+    def measure(self, number: int, rate: float) -> Measured:
+        """One run at `rate` requests a second."""
+        load = create_load(self._server, seconds=self._seconds, warm_up_s=self._warm_up_s, run=f"paced-{number}")
+        result, cpu = self._server.drive(msgspec.structs.replace(load, rate=rate))
+        return Measured.of(result, cpu)
