@@ -49,6 +49,8 @@ async def connect(options: StoreOptions, purpose: str, **settings: str) -> Any:
             "default_transaction_isolation": "read committed",
             "statement_timeout": str(options.statement_timeout_ms),
             "lock_timeout": str(options.lock_timeout_ms),
+            # A process that freezes inside a transaction gives up its locks, and does not hold up the others.
+            "idle_in_transaction_session_timeout": str(options.statement_timeout_ms),
             **settings,
         },
     )

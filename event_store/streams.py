@@ -10,6 +10,7 @@ import msgspec
 from event_store.connections import ReadConnections
 from event_store.record_hashes import NO_PREDECESSOR
 from event_store.tick_batch import TickBatch
+from schemas.codec import FrameMalformed
 from schemas.identifiers import shard_of
 from schemas.records import Record, RecordedEvent
 
@@ -106,7 +107,7 @@ class Streams:
         await self._loads.close()
         await self._keys.close()
 
-    async def _load(self, stream_ids: Sequence[UUID]) -> Mapping[UUID, Stream]:
+    async def _load(self, stream_ids: Sequence[UUID]) -> Mapping[UUID, Stream | Exception]:
         known = {stream_id: self._cache.get(stream_id) or Stream(stream_id) for stream_id in stream_ids}
         rows = await self._connections.fetch(
             TAILS,
@@ -118,11 +119,17 @@ class Streams:
         for row in rows:
             record = record_of(row)
             tails.setdefault(record.stream_id, []).append(record)
+        found: dict[UUID, Stream | Exception] = dict(known)
         for stream_id, tail in tails.items():
-            stream = known[stream_id].extended(tail, [record.decoded() for record in tail])
-            known[stream_id] = stream
-            self.remember(stream)
-        return known
+            try:
+                stream = known[stream_id].extended(tail, [record.decoded() for record in tail])
+            except (StreamCorrupt, FrameMalformed) as error:
+                # One stream that this process cannot read fails those who asked for it, not all of this tick.
+                found[stream_id] = error
+            else:
+                found[stream_id] = stream
+                self.remember(stream)
+        return found
 
     async def _find(self, keys: Sequence[tuple[int, UUID]]) -> Mapping[tuple[int, UUID], Record | None]:
         rows = await self._connections.fetch(BY_KEY, [shard for shard, _ in keys], [key for _, key in keys])

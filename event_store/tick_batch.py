@@ -11,10 +11,13 @@ Found = TypeVar("Found")
 class TickBatch(Generic[Key, Found]):
     """Answers `get(key)` by calling `fetch` once for all keys that were asked for since the last tick.
 
-    `fetch` answers every key it was given. A caller that is cancelled cancels only its own wait.
+    `fetch` answers every key it was given; an answer that is an exception is raised to those who asked for that key,
+    and to nobody else. A caller that is cancelled cancels only its own wait.
     """
 
-    def __init__(self, fetch: Callable[[Sequence[Key]], Awaitable[Mapping[Key, Found]]], *, limit: int) -> None:
+    def __init__(
+        self, fetch: Callable[[Sequence[Key]], Awaitable[Mapping[Key, Found | Exception]]], *, limit: int
+    ) -> None:
         self._fetch = fetch
         self._limit = limit
         self._waiting: dict[Key, list[asyncio.Future[Found]]] = {}
@@ -50,6 +53,11 @@ class TickBatch(Generic[Key, Found]):
                         future.set_exception(error)
             return
         for key, futures in waiting.items():
+            answer = found[key]
             for future in futures:
-                if not future.done():
-                    future.set_result(found[key])
+                if future.done():
+                    continue
+                if isinstance(answer, Exception):
+                    future.set_exception(answer)
+                else:
+                    future.set_result(answer)

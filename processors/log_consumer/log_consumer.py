@@ -17,6 +17,7 @@ from processors.log_consumer.shard_progress import ShardProgress
 from processors.log_consumer.shard_work import Applied, GivenUp, Missing, Poisoned, apply, ascending
 from processors.log_consumer.stall_watch import look
 from processors.patience import OUTAGES, patiently, pauses, wait
+from processors.repeated_logs import calm_the_client
 from processors.topics import check_topic
 from schemas.kafka_record import record_of
 from schemas.records import Record
@@ -100,6 +101,7 @@ class LogConsumer:
             await check_topic(options.bootstrap_servers, options.topic, partitions=options.shards)
             return True
 
+        calm_the_client()
         if await patiently(check, stop, "Kafka") is None:
             return
         self._app = app = self._new_app()
@@ -152,6 +154,8 @@ class LogConsumer:
                 _log.warning("checkpoints cannot be read, trying again in %s s: %r", pause_s, error)
                 await asyncio.sleep(pause_s)
         self._shards = {shard: _progress(positions.get(shard, 0), halted=shard in halted) for shard in assigned}
+        # What waited for the shards of before waits no longer, and nobody will take it: let the agent see that.
+        self._taken.set()
         _log.info("assigned shards %s, of them halted %s", assigned, sorted(halted))
         return {shard: Placement(progress.position, progress.halted) for shard, progress in self._shards.items()}
 
@@ -283,6 +287,7 @@ class LogConsumer:
 
     def _go_on_behind(self, position: int, shard: int, app: LogApp) -> None:
         self._shards[shard] = _progress(position, halted=False)
+        self._taken.set()
         app.read_again(shard, Placement(position, halted=False))
 
     def _raise_if_failed(self, app: LogApp) -> None:

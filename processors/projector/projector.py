@@ -30,6 +30,8 @@ async def open_pool(dsn: str) -> Any:
             "role": "guilder_projections",
             "application_name": "guilder-projector",
             "synchronous_commit": "off",
+            # A process that freezes inside a transaction gives up its checkpoints to the one that takes over.
+            "idle_in_transaction_session_timeout": "10000",
         },
     )
 

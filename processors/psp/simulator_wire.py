@@ -54,6 +54,8 @@ _DECLINED: Final[Mapping[tuple[int, str], str]] = {
 _STILL_AT_WORK: Final = (409, "idempotency_key_in_flight")
 _KEY_REUSED: Final = (422, "idempotency_key_reused")
 _REFERENCE_IN_USE: Final = (409, "reference_in_use")
+_LONGEST_DELAY_MS: Final = 300_000
+_LONGEST_DELAY_DIGITS: Final = 9
 
 
 class Expected(msgspec.Struct, frozen=True, kw_only=True):
@@ -245,5 +247,10 @@ def _no(expected: Expected, reason: Decline, body: bytes) -> Answer:
 
 
 def _delay_ms(retry_after: str | None) -> int:
-    """RFC 9110 section 10.2.3 in its form of seconds; a date, or nonsense, asks for no more than our own delay."""
-    return int(retry_after) * 1000 if retry_after is not None and retry_after.isascii() and retry_after.isdigit() else 0
+    """RFC 9110 section 10.2.3 in its form of seconds, heeded up to 5 minutes: a payment is not parked on a PSP's word.
+
+    A date, or nonsense, asks for no more than our own delay.
+    """
+    if retry_after is None or not retry_after.isascii() or not retry_after.isdigit():
+        return 0
+    return min(int(retry_after[:_LONGEST_DELAY_DIGITS]) * 1000, _LONGEST_DELAY_MS)

@@ -78,8 +78,12 @@ async def create(connection: Any, projection: str, shards: list[int]) -> int:
 
 
 async def drop(connection: Any, projection: str, generation: int) -> None:
-    """Drop a generation's tables and its checkpoints."""
+    """Drop a generation's tables and its checkpoints; never the live one's, whatever the caller believes is live."""
     async with connection.transaction():
+        # FOR SHARE: nobody switches to it between this look and the drop.
+        live = await connection.fetchval("SELECT generation FROM live WHERE projection = $1 FOR SHARE", projection)
+        if live == generation:
+            return
         await connection.execute(f"DROP SCHEMA IF EXISTS {schema_name(projection, generation)} CASCADE")
         await connection.execute(
             "DELETE FROM checkpoints WHERE projection = $1 AND generation = $2", projection, generation

@@ -15,11 +15,13 @@ import msgspec
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
+from event_store import WrongNumberOfShards
 from processors.patience import patiently, wait
 from processors.relay.checkpoints import Acknowledged, Checkpoints, Lead, LeadershipLost
 from processors.relay.shard_copy import ShardCopy
 from processors.relay.store_reader import StoreReader
 from processors.relay.topic_tail import TopicTail
+from processors.repeated_logs import calm_the_client
 from processors.topics import TopicOptions, ensure_topic
 
 _log = logging.getLogger(__name__)
@@ -90,7 +92,11 @@ class Relay:
             LeadershipLost: another relay leads a shard, or the connection with the locks was cut.
             StoreLostData, StoreGap: the store is not what it was; a person has to look.
             TopicMismatch: the topic's partitions are not the shards.
+            WrongNumberOfShards: the installation has another number of shards than is configured.
         """
+        if await patiently(self._check_shards, stop, "PostgreSQL") is None:
+            return
+        calm_the_client()
         producer = await patiently(self._start_producer, stop, "Kafka")
         if producer is None:
             return
@@ -106,6 +112,24 @@ class Relay:
             self._connected = False
             self._copies.clear()
             await _close(producer)
+
+    async def _check_shards(self) -> int:
+        """The installation's number of shards, before a topic is made with one partition for each."""
+        timeout_s = STATEMENT_TIMEOUT_S
+        connection: Any = await asyncpg.connect(
+            self._options.dsn,
+            timeout=timeout_s,
+            command_timeout=timeout_s,
+            server_settings={"role": "guilder_app", "application_name": "guilder-relay"},
+        )
+        try:
+            shards: int | None = await connection.fetchval("SELECT shards FROM installation")
+        finally:
+            await connection.close()
+        configured = self._options.topic.partitions
+        if shards != configured:
+            raise WrongNumberOfShards(f"the installation has {shards} shards, {configured} are configured")
+        return configured
 
     async def _start_producer(self) -> Any:
         options = self._options

@@ -104,7 +104,8 @@ class Attempts:
                 order = order_of(intent.state, attempt)
                 if isinstance(order, ReversalOrder):
                     return after_undoing(progress, await provider.reverse(order))
-                window_ms = WINDOW_MS[attempt.psp] * self._delay_scale
+                # The window is the PSP's own: a scale that shortens our delays shortens it, none lengthens it.
+                window_ms = WINDOW_MS[attempt.psp] * min(1.0, self._delay_scale)
                 if self._clock.now_ms() - attempt.started_at > window_ms:
                     return instead_of_call(progress)
                 return after_call(progress, await _place(provider, order))
@@ -126,7 +127,10 @@ class Attempts:
                 return Finish(step=step, result="case_opened", following=None)
 
     async def _settle(self, step: ClaimedStep, intent: Intent, attempt: Attempt, verdict: Approved | Negative) -> None:
-        # A definitive answer may be told by anyone, at any time: the aggregate knows what a late one means.
+        # A PSP's definitive answer may be told by anyone, at any time: the aggregate knows what a late one means. That
+        # nothing was ever sent is no answer, and only the holder knows it: another may have sent the attempt since.
+        if verdict.answer is None:
+            await self._check_lease(step)
         outcome = outcome_of(attempt, verdict, currency=intent.state.currency, tries=step.try_no)
         now_ms = self._clock.now_ms()
         command = RecordOutcome(

@@ -17,7 +17,12 @@ async def open_pool(dsn: str) -> asyncpg.Pool:
         min_size=1,
         max_size=_CONNECTIONS,
         command_timeout=_COMMAND_TIMEOUT_S,
-        server_settings={"role": "guilder_app", "application_name": "guilder-saga"},
+        server_settings={
+            "role": "guilder_app",
+            "application_name": "guilder-saga",
+            # A process that freezes inside a transaction gives up its checkpoints to the one that takes over.
+            "idle_in_transaction_session_timeout": "10000",
+        },
     )
 
 

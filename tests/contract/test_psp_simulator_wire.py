@@ -133,6 +133,8 @@ def test_a_proxys_page_proves_nothing() -> None:
     ("status", "code", "retry_after", "retryable", "delay_ms"),
     [
         (503, "unavailable", "3", True, 3_000),
+        (503, "unavailable", "31536000", True, 300_000),
+        (503, "unavailable", "9" * 40, True, 300_000),
         (429, "rate_limited", None, True, 0),
         (429, "rate_limited", "Sun, 22 Nov 2026 10:00:00 GMT", True, 0),
         (401, "unauthenticated", None, True, 0),

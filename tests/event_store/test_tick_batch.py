@@ -43,6 +43,17 @@ async def test_an_error_reaches_everyone_who_asked_and_nobody_else() -> None:
     assert await batch.get(1) == 2
 
 
+async def test_an_answer_that_is_an_error_reaches_only_those_who_asked_for_it() -> None:
+    async def fetch(keys: Sequence[int]) -> Mapping[int, int | Exception]:
+        await asyncio.sleep(0)
+        return {key: LookupError() if key == 13 else 2 * key for key in keys}
+
+    batch = TickBatch(fetch, limit=100)
+    bad, good = await asyncio.gather(batch.get(13), batch.get(1), return_exceptions=True)
+    assert isinstance(bad, LookupError)
+    assert good == 2
+
+
 async def test_one_who_goes_away_takes_nobody_along() -> None:
     batch = TickBatch(Doubling(), limit=100)
     tasks = [asyncio.create_task(batch.get(1)) for _ in range(3)]

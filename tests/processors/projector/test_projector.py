@@ -15,6 +15,7 @@ from processors.topics import TopicOptions
 from projections import PROJECTIONS
 from projections.ledger.postings import post
 from projections.projection import DigestedTable
+from schemas.events import EVENT_TYPES
 from schemas.records import RecordedEvent
 from tests.conftest import TEST_SHARDS
 from tests.processors.log_writer import make_record
@@ -98,6 +99,7 @@ class Noted:
     """A projection that notes positions, and refuses some."""
 
     digested: tuple[DigestedTable, ...] = ()
+    event_types = frozenset(EVENT_TYPES)
 
     def __init__(self, name: str, *, refuses: int = 0) -> None:
         self.name = name

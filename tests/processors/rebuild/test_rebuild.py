@@ -8,7 +8,7 @@ import pytest
 
 from processors.rebuild import PostgresLog, Rebuild, RebuildDiffers, SourceStalled, open_pool
 from processors.rebuild import rebuild as rebuild_module
-from processors.rebuild.generations import RebuildRunning, only_one
+from processors.rebuild.generations import RebuildRunning, drop, only_one
 from projections import PROJECTIONS
 from projections.checkpoints import PositionGap
 from projections.ledger import Ledger
@@ -130,6 +130,14 @@ async def test_one_rebuild_at_a_time(log: Log) -> None:
         with pytest.raises(RebuildRunning):
             await rebuild(log).run()
     assert await log.generations() == ["ledger_1"]
+    assert (await rebuild(log).run()).equal
+
+
+async def test_whoever_cleans_up_too_late_does_not_drop_what_is_live(log: Log) -> None:
+    assert (await rebuild(log).run()).equal
+    async with log.pool.acquire() as connection:
+        await drop(connection, "ledger", 2)
+    assert await log.generations() == ["ledger_2"]
     assert (await rebuild(log).run()).equal
 
 

@@ -4,8 +4,10 @@ import asyncio
 from typing import Any
 
 import asyncpg
+import msgspec
 import pytest
 
+from event_store import WrongNumberOfShards
 from processors.relay import Relay, RelayOptions, shard_copy
 from processors.relay.checkpoints import LeadershipLost
 from processors.relay.shard_copy import StoreLostData
@@ -228,3 +230,10 @@ async def test_the_oracle_sees_a_topic_that_ends_too_early_or_says_something_els
         "shard 1, offset 20, position 20: is not what the store holds there",
     ]
     assert len((await stored_records(options.dsn))[0]) == 21
+
+
+async def test_one_that_is_configured_with_other_shards_makes_no_topic(options: RelayOptions) -> None:
+    topic = TopicOptions(name=options.topic.name, partitions=options.topic.partitions * 2)
+    with pytest.raises(WrongNumberOfShards):
+        await Relay(msgspec.structs.replace(options, topic=topic)).run(asyncio.Event())
+    await ensure_topic(options.bootstrap_servers, options.topic)
