@@ -126,6 +126,13 @@ class Installation:
             while self.pids().get(name) == pid:  # noqa: ASYNC110 - the pid is told in a file
                 await asyncio.sleep(0.05)
 
+    def kill_all(self) -> None:
+        """`kill -9` of the supervisor and of everything it runs, as when the machine loses its power."""
+        current = state.load(self.home)
+        assert current.supervisor is not None
+        for process in (current.supervisor, *current.processes):
+            os.kill(process.pid, signal.SIGKILL)
+
     async def healthy(self, *names: str, within_s: float = 60) -> None:
         """Wait until these processes (none named: all) run and are well."""
         wanted = set(names or PROCESSES)

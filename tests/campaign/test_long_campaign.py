@@ -55,6 +55,21 @@ async def test_every_promise_holds_after_accidents_at_random(
             assert faults == [], f"seed {SEED}, round {number}: {story}"
 
 
+async def test_every_promise_holds_after_all_is_killed_at_once(
+    installation: Installation, customers: list[Customer]
+) -> None:
+    async with Traffic(installation.api, customers, SEED ^ 2, wait_s=1) as traffic:
+        async with traffic.running(8):
+            await asyncio.sleep(ROUND_S / 6)
+            installation.kill_all()
+            await asyncio.sleep(1)
+            await asyncio.to_thread(installation.guilder, "up", "--detach")
+            await asyncio.sleep(ROUND_S / 6)
+        await traffic.ask_again()
+        await installation.drained(within_s=DRAINED_WITHIN_S)
+        assert await faults_of_installation(installation, traffic) == []
+
+
 async def test_a_broker_that_is_away_for_two_minutes_does_not_slow_commands(
     installation: Installation, customers: list[Customer]
 ) -> None:
