@@ -3,6 +3,7 @@
 import ast
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -113,3 +114,35 @@ def test_every_decision_names_a_test_that_guards_it() -> None:
         guards = re.findall(r"`(tests/[\w/.]+)`", decision.read_text(encoding="utf-8"))
         assert guards, f"{decision.name} names no test"
         assert all((ROOT / guard).exists() for guard in guards), f"{decision.name} names a test that is not there"
+
+
+@pytest.mark.parametrize(("package", "allowed"), [("schemas", {"fastavro", "msgspec"}), ("aggregates", {"msgspec"})])
+def test_the_pure_packages_import_no_other_third_party(package: str, allowed: set[str]) -> None:
+    imported = {
+        name.partition(".")[0]
+        for path in (ROOT / package).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for name in _names(node)
+    }
+    assert imported - set(PACKAGES) - set(sys.stdlib_module_names) == allowed
+
+
+def test_projections_use_an_aggregate_only_to_fold_and_to_render() -> None:
+    used = {
+        alias.name
+        for path in (ROOT / "projections").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("aggregates")
+        for alias in node.names
+    }
+    assert used == {"PaymentIntent", "evolve", "initial", "refund_resource", "resource"}
+
+
+def _names(node: ast.AST) -> list[str]:
+    match node:
+        case ast.Import():
+            return [alias.name for alias in node.names]
+        case ast.ImportFrom():
+            return [node.module or ""]
+        case _:
+            return []
