@@ -31,6 +31,8 @@ def variables(model: type[BaseModel], prefix: str = "GUILDER_") -> set[str]:
 
 def example_lines() -> dict[str, str]:
     lines = [line for line in EXAMPLE.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")]
+    names = [line.partition("=")[0] for line in lines]
+    assert sorted(set(names)) == sorted(names), "the example holds a setting twice"
     return dict(line.split("=", 1) for line in lines)
 
 
