@@ -5,6 +5,6 @@ was built from another text is refused. Files run as the migrating user; `SET LO
 what it creates to the owner of the log. Start reading with `0001_event_store.up.sql`.
 """
 
-from migrations.runner import MigrationChanged, MigrationMissing, migrate, rollback
+from migrations.runner import MigrationChanged, MigrationMissing, OtherNumberOfShards, migrate, rollback
 
-__all__ = ["MigrationChanged", "MigrationMissing", "migrate", "rollback"]
+__all__ = ["MigrationChanged", "MigrationMissing", "OtherNumberOfShards", "migrate", "rollback"]

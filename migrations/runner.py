@@ -36,6 +36,10 @@ class MigrationMissing(Exception):
     """This database was built from a file that is not here: an older program meets a newer database."""
 
 
+class OtherNumberOfShards(Exception):
+    """The installation was made with another number of shards, which is fixed for good."""
+
+
 @dataclass(frozen=True)
 class Migration:
     """One step of the database's shape, both ways."""
@@ -78,7 +82,7 @@ async def migrate(dsn: str, *, shards: int, steps: Sequence[Migration] | None = 
     Raises:
         MigrationChanged: an applied file has another text now.
         MigrationMissing: the database was built from a file that is not here.
-        asyncpg.ObjectNotInPrerequisiteStateError: the installation has another number of shards.
+        OtherNumberOfShards: the installation has another number of shards.
     """
     known = migrations() if steps is None else steps
     async with _locked(dsn) as connection:
@@ -144,5 +148,8 @@ async def _applied(connection: Any, known: Sequence[Migration]) -> set[int]:
 
 async def _create_shards(connection: Any, shards: int) -> None:
     await connection.execute("SET LOCAL ROLE guilder_owner")
-    await connection.execute("SELECT create_shards($1)", shards)
+    try:
+        await connection.execute("SELECT create_shards($1)", shards)
+    except asyncpg.ObjectNotInPrerequisiteStateError as error:
+        raise OtherNumberOfShards(str(error)) from error
     await connection.execute("RESET ROLE")

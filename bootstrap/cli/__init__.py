@@ -11,10 +11,11 @@ from typing import Any, Final
 import typer
 from pydantic import ValidationError
 from rich.console import Console
+from rich.markup import escape
 from typer.core import TyperGroup
 from typer.main import get_command
 
-from bootstrap.local_stack import LocalStackError
+from bootstrap.cli.refusals import refusal_in
 from bootstrap.settings import SettingMissing
 
 VERBS: Final = {
@@ -71,17 +72,20 @@ def main() -> None:
     """Run the command line; an expected failure is one sentence and exit code 1, a wrong setting exit code 2."""
     try:
         application(prog_name="guilder")
-    except LocalStackError as error:
-        complain(str(error))
-        sys.exit(1)
     except SettingMissing as error:
         complain(str(error))
         sys.exit(MISUSED)
     except ValidationError as error:
         complain(f"a setting is wrong: {error}")
         sys.exit(MISUSED)
+    except Exception as error:
+        sentence = refusal_in(error)
+        if sentence is None:
+            raise
+        complain(sentence)
+        sys.exit(1)
 
 
 def complain(sentence: str) -> None:
     """Tell the operator what went wrong, on standard error."""
-    Console(stderr=True, highlight=False).print(f"[red]guilder:[/red] {sentence}", markup=True, soft_wrap=True)
+    Console(stderr=True, highlight=False).print(f"[red]guilder:[/red] {escape(sentence)}", soft_wrap=True)

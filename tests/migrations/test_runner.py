@@ -6,7 +6,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from migrations import MigrationChanged, MigrationMissing, migrate, rollback
+from migrations import MigrationChanged, MigrationMissing, OtherNumberOfShards, migrate, rollback
 from migrations.runner import Migration, migrations
 
 STEPS = (
@@ -98,7 +98,7 @@ async def test_rollback_stops_where_it_is_told(empty_database: str, connection: 
 
 async def test_the_number_of_shards_is_for_good(empty_database: str, connection: Any) -> None:
     await migrate(empty_database, shards=2)
-    with pytest.raises(asyncpg.ObjectNotInPrerequisiteStateError, match="2 shards for good"):
+    with pytest.raises(OtherNumberOfShards, match="2 shards for good"):
         await migrate(empty_database, shards=3)
     assert await connection.fetchval("SELECT count(*) FROM heads") == 2
 
