@@ -1,5 +1,6 @@
 """The bench from beginning to end: everything is started, the rows take turns, everything is removed."""
 
+import asyncio
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,7 +13,8 @@ from bootstrap.bench.authorize import AuthorizeRow
 from bootstrap.bench.balance import BalanceRow
 from bootstrap.bench.create import BODY, CreateRow, PacedCreate
 from bootstrap.bench.fsync import fdatasync_ms
-from bootstrap.bench.ground import SHARDS, Ground, install, prepared_ground
+from bootstrap.bench.ground import SHARDS, Ground, Merchant, install, prepared_ground
+from bootstrap.bench.ledger import RebuildRow, fill
 from bootstrap.bench.loaded_server import LoadedServer
 from bootstrap.bench.pgbench import PgbenchRow
 from bootstrap.bench.report import PACED, Report
@@ -28,10 +30,11 @@ Progress = Callable[[str], None]
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """How much to measure: `seconds` for each row in each of `rounds`."""
+    """How much to measure: `seconds` for each row in each of `rounds`, and a ledger of so many paid `lifecycles`."""
 
     seconds: float
     rounds: int
+    lifecycles: int
 
     @property
     def warm_up_s(self) -> float:
@@ -49,7 +52,14 @@ def run_bench(folder: Path, plan: Plan, progress: Progress = lambda _what: None)
     progress("starting the servers")
     with prepared_ground(folder) as ground:
         fsync = fdatasync_ms(ground.home, seconds=min(_FSYNC_S, plan.seconds))
-        seen = conditions.observe(ground, load_1m=load_1m, rounds=plan.rounds, seconds=plan.seconds, fdatasync_ms=fsync)
+        seen = conditions.observe(
+            ground,
+            load_1m=load_1m,
+            rounds=plan.rounds,
+            seconds=plan.seconds,
+            lifecycles=plan.lifecycles,
+            fdatasync_ms=fsync,
+        )
         rows, paced = _rows(ground, plan)
         rounds = take_turns(rows, plan.rounds, progress)
         rounds[PACED] = _paced(paced, rounds[report.CREATE], progress)
@@ -69,10 +79,10 @@ def take_turns(
 
 
 def _rows(ground: Ground, plan: Plan) -> tuple[list[Row], PacedCreate]:
-    bearers = install(ground, "guilder")
-    others = install(ground, "transaction_a_request")
-    echo = _server(ground, "echo", "bootstrap.bench.echo", bearers)
-    api = _server(ground, "api", "bootstrap.cli", bearers, database="guilder")
+    merchants, others = install(ground, "guilder"), install(ground, "transaction_a_request")
+    asyncio.run(fill(ground.dsn("guilder"), [merchant.id for merchant in merchants], plan.lifecycles))
+    echo = _server(ground, "echo", "bootstrap.bench.echo", merchants)
+    api = _server(ground, "api", "bootstrap.cli", merchants, database="guilder")
     single = _server(
         ground, "single", "bootstrap.bench.transaction_a_request", others, database="transaction_a_request"
     )
@@ -85,12 +95,13 @@ def _rows(ground: Ground, plan: Plan) -> tuple[list[Row], PacedCreate]:
         BalanceRow(api, seconds=seconds, warm_up_s=warm_up_s),
         CreateRow(report.SINGLE, single, seconds=seconds, warm_up_s=warm_up_s),
         PgbenchRow(ground, seconds=plan.seconds, row_bytes=len(BODY)),
+        RebuildRow(report.REBUILD, ground.dsn("guilder")),
     ]
     return rows, PacedCreate(api, seconds=seconds, warm_up_s=warm_up_s)
 
 
 def _server(
-    ground: Ground, name: str, module: str, bearers: tuple[str, ...], database: str | None = None
+    ground: Ground, name: str, module: str, merchants: Sequence[Merchant], database: str | None = None
 ) -> LoadedServer:
     port = ports.choose([])
     environment = {"GUILDER_HOME": str(ground.home), "GUILDER_SHARDS": str(SHARDS), "GUILDER_API__PORT": str(port)}
@@ -98,7 +109,7 @@ def _server(
         environment["GUILDER_POSTGRES__DSN"] = ground.dsn(database)
     arguments = ["run", "api"] if module == "bootstrap.cli" else [str(port)]
     process = ground.start(name, ["-m", module, *arguments], port, environment)
-    return LoadedServer(process, port, bearers, ground.home / "loads" / name)
+    return LoadedServer(process, port, tuple(merchant.key for merchant in merchants), ground.home / "loads" / name)
 
 
 def _paced(paced: PacedCreate, creates: Sequence[Measured | Missing], progress: Progress) -> list[Measured | Missing]:

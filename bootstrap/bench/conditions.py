@@ -26,12 +26,13 @@ class Conditions(msgspec.Struct, frozen=True, kw_only=True):
     generator: str
     rounds: int
     seconds: float
+    lifecycles: int
     fdatasync_p50_ms: float
     fdatasync_p99_ms: float
 
 
 def observe(
-    ground: Ground, *, load_1m: float, rounds: int, seconds: float, fdatasync_ms: tuple[float, float]
+    ground: Ground, *, load_1m: float, rounds: int, seconds: float, lifecycles: int, fdatasync_ms: tuple[float, float]
 ) -> Conditions:
     """What can be seen from here, of this machine and of the ground's PostgreSQL."""
     return Conditions(
@@ -47,6 +48,7 @@ def observe(
         generator="guilder's own, one process",
         rounds=rounds,
         seconds=seconds,
+        lifecycles=lifecycles,
         fdatasync_p50_ms=fdatasync_ms[0],
         fdatasync_p99_ms=fdatasync_ms[1],
     )

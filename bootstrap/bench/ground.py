@@ -17,6 +17,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
+from uuid import UUID
 
 import asyncpg
 import msgspec
@@ -136,17 +137,28 @@ def sweep(folder: Path) -> None:
             shutil.rmtree(home, ignore_errors=True)
 
 
-def install(ground: Ground, database: str) -> tuple[str, ...]:
-    """Guilder's tables in a database of that name, and merchants spread over its shards; a test-mode key of each."""
+@dataclass(frozen=True)
+class Merchant:
+    """A merchant of the bench and its key of test mode."""
+
+    id: UUID
+    key: str
+
+
+def install(ground: Ground, database: str) -> tuple[Merchant, ...]:
+    """Guilder's tables in a new database of that name, and merchants spread over its shards."""
     dsn = ground.create_database(database)
 
-    async def joined() -> tuple[str, ...]:
+    async def joined() -> tuple[Merchant, ...]:
         await migrate(dsn, shards=SHARDS)
         store = await EventStore.open(StoreOptions(dsn=dsn))
         try:
             desk = MerchantDesk(store, SYSTEM_CLOCK, SYSTEM_IDS)
-            ids = [await desk.register(f"Merchant {number}", "NL") for number in range(MERCHANTS)]
-            return tuple([(await desk.issue_key(merchant_id, livemode=False)).text for merchant_id in ids])
+            keys = []
+            for number in range(MERCHANTS):
+                merchant_id = await desk.register(f"Merchant {number}", "NL")
+                keys.append(await desk.issue_key(merchant_id, livemode=False))
+            return tuple(Merchant(key.merchant_id, key.text) for key in keys)
         finally:
             await store.close()
 

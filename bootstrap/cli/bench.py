@@ -16,6 +16,9 @@ app = typer.Typer()
 def bench(
     seconds: Annotated[float, typer.Option(min=0.2, max=600, help="For each row in each round.")] = 10,
     rounds: Annotated[int, typer.Option(min=1, max=100, help="How often each row takes its turn.")] = 3,
+    lifecycles: Annotated[
+        int, typer.Option(min=1, max=1_000_000, help="Payments in the ledger that is read and rebuilt.")
+    ] = 3000,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the whole report to this file.")] = None,
     folder: Annotated[
         Path | None, typer.Option(help="A folder on the disk to measure; the installation's home unless told.")
@@ -29,7 +32,7 @@ def bench(
     place = (folder or Settings().home).resolve()
     try:
         with Console(stderr=True).status("") as status:
-            made = run_bench(place, Plan(seconds=seconds, rounds=rounds), status.update)
+            made = run_bench(place, Plan(seconds=seconds, rounds=rounds, lifecycles=lifecycles), status.update)
     except BenchError as error:
         Console(stderr=True, highlight=False).print(f"[red]✗[/red] {error}", soft_wrap=True)
         raise typer.Exit(1) from None

@@ -15,7 +15,18 @@ from bootstrap.bench import report
 @pytest.mark.slow
 def test_a_tiny_bench_reports_every_row_and_leaves_nothing_behind(tmp_path: Path) -> None:
     folder, json_file = tmp_path / "disk", tmp_path / "report.json"
-    command = [sys.executable, "-m", "bootstrap.cli", "bench", "--seconds", "0.3", "--rounds", "1"]
+    command = [
+        sys.executable,
+        "-m",
+        "bootstrap.cli",
+        "bench",
+        "--seconds",
+        "0.3",
+        "--rounds",
+        "1",
+        "--lifecycles",
+        "20",
+    ]
     answer = subprocess.run(
         [*command, "--folder", str(folder), "--json", str(json_file)],
         check=False,
@@ -31,7 +42,8 @@ def test_a_tiny_bench_reports_every_row_and_leaves_nothing_behind(tmp_path: Path
     ]
     assert all(one["value"] > 0 and one["met"] in {True, False} for one in made["ratios"])
     assert [one["name"] for one in made["figures"]] == [
-        report.ECHO, report.CREATE, report.AUTHORIZE, report.BALANCE, report.SINGLE, report.PGBENCH, report.PACED,
+        report.ECHO, report.CREATE, report.AUTHORIZE, report.BALANCE, report.SINGLE, report.PGBENCH,
+        report.REBUILD, report.PACED,
     ]  # fmt: skip
     assert all(one["per_second"] > 0 and len(one["rounds"]) == 1 for one in made["figures"])
     assert 0 < made["latency"]["p50_ms"] <= made["latency"]["p99_ms"]

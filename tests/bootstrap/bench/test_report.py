@@ -13,7 +13,7 @@ from bootstrap.bench.row import Measured, Missing
 
 CONDITIONS = Conditions(
     cores=2, memory_gib=8.0, load_1m=0.1, system="Linux", python="3.11", uvicorn="0.5", postgres="18", postgres_fsync="on",
-    connections=64, generator="ours", rounds=3, seconds=1.0, fdatasync_p50_ms=0.3, fdatasync_p99_ms=1.0,
+    connections=64, generator="ours", rounds=3, seconds=1.0, lifecycles=10, fdatasync_p50_ms=0.3, fdatasync_p99_ms=1.0,
 )  # fmt: skip
 
 
@@ -30,6 +30,7 @@ def measured() -> dict[str, list[Measured | Missing]]:
         report.AUTHORIZE: rounds(200, 400, 150),
         report.BALANCE: rounds(900, 1800, 900),
         report.PGBENCH: [Missing("there is no pgbench")] * 3,
+        report.REBUILD: [Measured(per_second=1600.0)] * 3,
         report.PACED: rounds(240, 240, 240),
     }
 
@@ -47,6 +48,7 @@ def test_ratios_are_medians_of_rounds_and_say_what_is_met(measured: dict[str, li
     assert (authorize.value, authorize.met) == (0.5, False)
     assert ratios[report.BALANCE, report.ECHO].short_of_goal == 0
     assert ratios[report.CREATE, report.SINGLE].value == 4
+    assert ratios[report.REBUILD, report.CREATE].rounds == (4.0, 2.0, 1600 / 300)
 
 
 def test_a_row_that_could_not_be_measured_says_why_instead(measured: dict[str, list[Measured | Missing]]) -> None:
