@@ -20,7 +20,8 @@ def resource(state: PaymentIntent) -> PaymentIntentResource:
     """The public object of a state that exists.
 
     `amount_captured` is net of what the PSP took back. `captured_at` and `refunded_at` are of the latest capture and
-    refund; times are when the log learned of it. `last_payment_error` is null once an authorization succeeded.
+    refund; times are when the log learned of it. `last_payment_error` is the newest no that a PSP said
+    to any operation; an authorization that succeeds clears it.
     """
     method, authorization = state.payment_method, state.authorization
     return PaymentIntentResource(
@@ -46,7 +47,7 @@ def resource(state: PaymentIntent) -> PaymentIntentResource:
         if method is None
         else PaymentMethodResource(type=method.type, brand=method.brand, last4=method.last4),
         next_action=None,
-        last_payment_error=None if state.last_decline is None else _payment_error(state.last_decline),
+        last_payment_error=_last_payment_error(state),
         return_url=state.return_url,
         captures=tuple([_capture(capture) for capture in state.captures.values()]),
         refunds=tuple([_refund(state.id, refund) for refund in state.refunds.values()]),
@@ -85,6 +86,21 @@ def refund_of_operation(state: PaymentIntent, operation_id: UUID) -> UUID | None
     """The refund that an operation asked for; null where it asked for something else or is not known."""
     operation = state.operations.get(operation_id)
     return None if operation is None else operation.refund_id
+
+
+def _last_payment_error(state: PaymentIntent) -> PaymentErrorResource | None:
+    newest, decline = 0, None
+    for attempt in state.attempts.values():
+        # Whether a late success could be undone is between us and the PSP.
+        if attempt.decline is None or attempt.operation == "reversal":
+            continue
+        # None is asked for after one that succeeded, so this no came before that yes.
+        if attempt.operation == "authorize" and state.authorization is not None:
+            continue
+        ended = state.operations[attempt.operation_id].ended_version or 0
+        if ended > newest:
+            newest, decline = ended, attempt.decline
+    return None if decline is None else _payment_error(decline)
 
 
 def _payment_error(decline: Decline) -> PaymentErrorResource:

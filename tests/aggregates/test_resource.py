@@ -2,10 +2,13 @@
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from aggregates import payment_intent
+from schemas.events.payment_intent import PspOperation
 from schemas.identifiers import Prefix, public_id
 from tests.aggregates.commands import (
+    DECLINED,
     DEMO_PLAN,
     approved,
     authorized,
@@ -15,6 +18,7 @@ from tests.aggregates.commands import (
     named,
     refund,
     refused,
+    request_authorization,
     request_cancellation,
     request_capture,
     request_refund,
@@ -113,6 +117,46 @@ def test_a_decline_is_shown_until_an_authorization_succeeds() -> None:
     error = payment_intent.resource(declined.state).last_payment_error
     assert error is not None
     assert (error.code, error.category, error.network_code, error.retryable) == ("do_not_honor", "soft", "05", True)
+
+    approved_later = declined.given(
+        request_authorization("again"), start("again", "authorize"), approved("again", 10_000)
+    )
+    assert payment_intent.resource(approved_later.state).last_payment_error is None
+
+
+@pytest.mark.parametrize(
+    ("paid", "request_", "operation"),
+    [
+        (authorized(), request_capture(6000, "refused"), "capture"),
+        (authorized(), request_cancellation("refused"), "void"),
+        ([*authorized(), *capture(6000, "first")], request_refund(1000, "refused"), "refund"),
+    ],
+    ids=["capture", "void", "refund"],
+)
+def test_the_newest_no_of_any_operation_is_shown(
+    paid: list[payment_intent.Command], request_: payment_intent.Command, operation: PspOperation
+) -> None:
+    told = replace(DECLINED, code="card_expired", category="hard", retryable=False)
+    failed = given(paid, request_, start("refused", operation), refused("refused", decline=told))
+    error = payment_intent.resource(failed.state).last_payment_error
+    assert error is not None
+    assert (error.code, error.category, error.retryable) == ("card_expired", "hard", False)
+    assert failed.state.last_decline is None
+
+
+def test_of_several_the_no_that_was_told_last_is_shown() -> None:
+    both = given(
+        authorized(),
+        request_capture(1000, "first"),
+        request_capture(1000, "second"),
+        start("first", "capture"),
+        start("second", "capture"),
+        refused("second", decline=replace(DECLINED, code="card_expired")),
+        refused("first"),
+    )
+    error = payment_intent.resource(both.state).last_payment_error
+    assert error is not None
+    assert error.code == "do_not_honor"
 
 
 def test_movements_on_their_way_and_those_that_failed() -> None:
