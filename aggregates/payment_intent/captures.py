@@ -39,8 +39,9 @@ def request_capture(command: RequestCapture, state: PaymentIntent) -> list[Event
 
     Raises:
         AuthorizationExpiredAlready: the hold ran out.
-        InvalidState: nothing is authorized or left to capture.
-        OperationInProgress: a final capture or a cancellation has not ended, or a final one would overtake another.
+        InvalidState: it is not authorized, or nothing is left to capture.
+        OperationInProgress: an authorization, a final capture or a cancellation has not ended, or a final one would
+            overtake another.
         TooManyOperations: it has fifty captures.
         CaptureExceedsAuthorized: more than authorized − released − captured − captures on their way.
     """
@@ -65,10 +66,13 @@ def request_capture(command: RequestCapture, state: PaymentIntent) -> list[Event
 def _check_capturable(state: PaymentIntent) -> None:
     if state.expired_at is not None:
         raise AuthorizationExpiredAlready
+    if state.open_authorization is not None:
+        raise OperationInProgress("An authorization of this payment intent has not ended yet.")
     if state.authorization is None or not state.uncaptured:
         status = state.status
+        why = "is not authorized" if state.authorization is None else "has nothing left to capture"
         raise InvalidState(
-            f"A payment intent that is {status} has nothing left to capture.",
+            f"A payment intent that is {status} {why}.",
             current=status,
             allowed=list(_MAY_BE_CAPTURED),
         )

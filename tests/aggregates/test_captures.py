@@ -113,6 +113,25 @@ def test_all_of_nothing_left_is_in_progress_while_captures_are_on_their_way() ->
     )
 
 
+def test_no_capture_begins_while_the_authorization_is_on_its_way() -> None:
+    given(create(authorize="authorize")).when(request_capture(1)).rejected(OperationInProgress)
+
+
+@pytest.mark.parametrize(
+    ("commands", "why"),
+    [
+        ([create()], "A payment intent that is created is not authorized."),
+        ([*authorized(), *capture(10_000, "first")], "A payment intent that is captured has nothing left to capture."),
+    ],
+)
+def test_a_refused_capture_says_whether_anything_was_ever_held(
+    commands: list[payment_intent.Command], why: str
+) -> None:
+    refusal = given(commands).when(request_capture(1)).refusal
+    assert isinstance(refusal, InvalidState)
+    assert refusal.detail == why
+
+
 def test_no_capture_begins_while_a_cancellation_is_on_its_way() -> None:
     given(authorized(), request_cancellation()).when(request_capture(1)).rejected(OperationInProgress)
 
@@ -121,7 +140,6 @@ def test_no_capture_begins_while_a_cancellation_is_on_its_way() -> None:
     ("commands", "status"),
     [
         ([create()], "created"),
-        ([create(authorize="authorize")], "processing"),
         ([create(authorize="authorize"), start("authorize", "authorize"), refused("authorize")], "declined"),
         ([*authorized(), *capture(10_000, "first")], "captured"),
         (
