@@ -56,18 +56,18 @@ def money_owed(console: Console, owed: Sequence[Owed]) -> None:
 
 
 def trial_balance(console: Console, totals: Totals) -> None:
-    """Every account code in every currency, debits positive, and their sum."""
-    currencies = sorted({currency for currency, _ in totals})
-    table = Table(title="Trial balance (test mode; debit +, credit −)", title_justify="left")
+    """Every account code of every currency, debits positive, and each currency's sum; it fits 80 columns."""
+    table = Table(title="Trial balance (debit +, credit −)", title_justify="left")
+    table.add_column("currency", no_wrap=True)
     table.add_column("account", no_wrap=True)
-    for currency in currencies:
-        table.add_column(currency, justify="right")
-    for code in sorted({code for _, code in totals}):
-        table.add_row(code, *(_money(totals.get((currency, code), 0), currency) for currency in currencies))
-    table.add_section()
-    sums = [sum(amount for (of, _), amount in totals.items() if of == currency) for currency in currencies]
-    table.add_row("sum", *(_money(total, currency) for total, currency in zip(sums, currencies, strict=True)))
+    table.add_column("balance", justify="right", no_wrap=True)
+    for currency in sorted({currency for currency, _ in totals}):
+        balances = {code: amount for (of, code), amount in sorted(totals.items()) if of == currency}
+        for number, (code, amount) in enumerate(balances.items()):
+            table.add_row("" if number else currency, code, _money(amount, currency))
+        table.add_row("", "sum", _money(sum(balances.values()), currency), style="bold", end_section=True)
     console.print(table)
+    console.print("It covers the test mode of the whole installation, earlier demos included.", soft_wrap=True)
 
 
 def checks(console: Console, made: Sequence[Check]) -> None:
