@@ -40,9 +40,11 @@ class Reset(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, _send: Send) -> None:
         transport: asyncio.Transport = scope["extensions"][TRANSPORT]
-        # Linger 0: the kernel drops the connection with a reset in place of an orderly end.
-        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        transport.abort()
+        # A client that has left already has closed the socket under us, and there is nothing to reset.
+        if not transport.is_closing():
+            # Linger 0: the kernel drops the connection with a reset in place of an orderly end.
+            transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            transport.abort()
         await _gone(receive)
 
 
