@@ -5,6 +5,8 @@ all of them. A job that fails rolls back to its own savepoint and spoils nothing
 """
 
 import asyncio
+import contextlib
+import os
 import sqlite3
 import threading
 import time
@@ -18,6 +20,7 @@ from bootstrap.psp_simulator.book import SCHEMA, Book
 
 T = TypeVar("T")
 MAX_BATCH = 256
+PRIVATE = 0o600
 # A predecessor that was told to end may still be cutting its sockets.
 BUSY_TIMEOUT_S = 3.0
 
@@ -69,6 +72,10 @@ class Writer:
         connection.close()
 
     def _open(self) -> sqlite3.Connection:
+        # Payments are nobody else's to read; SQLite gives its journals the mode of the database.
+        with contextlib.suppress(OSError):  # SQLite says better than we what keeps a file from being opened
+            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, PRIVATE))
+            self._path.chmod(PRIVATE)
         connection = sqlite3.connect(self._path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
         # Exclusive: a second simulator on the same file would settle the same operations twice.
         connection.execute("PRAGMA locking_mode = EXCLUSIVE")

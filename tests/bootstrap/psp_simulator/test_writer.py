@@ -98,3 +98,17 @@ async def test_a_book_that_cannot_be_opened_is_told_at_the_start(tmp_path: Path,
     with pytest.raises(sqlite3.OperationalError, match="unable to open"):
         await writer.start()
     await writer.stop()
+
+
+def modes(folder: Path) -> dict[str, int]:
+    return {file.name: file.stat().st_mode & 0o777 for file in folder.iterdir()}
+
+
+async def test_the_book_and_its_journals_are_readable_by_their_owner_alone(tmp_path: Path, commits: Commits) -> None:
+    path = tmp_path / "earlier.sqlite"
+    path.touch(mode=0o644)  # as an earlier version left it
+    writer = Writer(path, observe_commit=commits.observe)
+    await writer.start()
+    found = modes(tmp_path)
+    await writer.stop()
+    assert found == {"earlier.sqlite": 0o600, "earlier.sqlite-wal": 0o600}
