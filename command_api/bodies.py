@@ -99,8 +99,10 @@ class BodyDecoder(Generic[BodyType]):
         """Say what is wrong with a body that was not accepted."""
         document = _read_with_care(raw)
         if numbers := sorted(set(card_number_pointers(document))):
-            raise PanNotAllowed(
-                [FieldError(pointer, "bad_format", "holds a card number; send a token") for pointer in numbers]
+            raise _worded(
+                PanNotAllowed(
+                    [FieldError(pointer, "bad_format", "holds a card number; send a token") for pointer in numbers]
+                )
             )
         if unreadable := list(no_number_pointers(document)):
             raise BadJson(
@@ -110,7 +112,7 @@ class BodyDecoder(Generic[BodyType]):
         errors = [*text_errors(document), *field_errors(self._kind, document)]
         if not errors:
             errors = self._inconsistencies(document)
-        raise ValidationFailed(errors)
+        raise _worded(ValidationFailed(errors))
 
     def _inconsistencies(self, document: Any) -> list[FieldError]:
         try:
@@ -118,6 +120,14 @@ class BodyDecoder(Generic[BodyType]):
         except msgspec.ValidationError as error:
             # The two readers disagree: refuse all the same, and say what msgspec said, which quotes no value.
             return [FieldError("", "bad_format", str(error))]
+
+
+def _worded(refusal: ValidationFailed) -> ValidationFailed:
+    """The refusal with a word for the empty pointer, which is the whole body."""
+    refusal.detail = "; ".join(
+        f"{error.pointer}: {error.detail}" if error.pointer else f"the body {error.detail}" for error in refusal.errors
+    )
+    return refusal
 
 
 def _require_json(content_type: str | None) -> None:

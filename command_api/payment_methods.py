@@ -11,9 +11,10 @@ _Word = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,39}$
 _Token = Annotated[
     str,
     msgspec.Meta(
-        pattern=r"^[\x21-\x7e]+$",
+        # No PSP's token has an @; what has one is somebody's address, and the log keeps tokens.
+        pattern=r"^[\x21-\x3f\x41-\x7e]+$",
         max_length=255,
-        description="The PSP's token for what is to be charged; never a card number.",
+        description="The PSP's token for what is to be charged; never a card number or an address.",
         examples=["tok_ok"],
     ),
 ]

@@ -74,6 +74,16 @@ def refused(body: bytes) -> set[tuple[str, str]]:
             "/payment_method/cvc",
             "unknown_field",
         ),
+        (
+            {"authorize": True, "payment_method": {"type": "card", "token": "ann@example.com"}},
+            "/payment_method/token",
+            "bad_format",
+        ),
+        (
+            {"authorize": True, "payment_method": {"type": "wallet", "provider": "p", "token": "a b"}},
+            "/payment_method/token",
+            "bad_format",
+        ),
         ({"payment_method": {"type": "card", "token": "t"}}, "/payment_method", "unknown_field"),
         ({"merchant_id": "mer_1"}, "/merchant_id", "bad_format"),
         ({"reference": "a\x00b"}, "/reference", "bad_format"),
@@ -102,6 +112,13 @@ def test_a_bad_field_is_named(fields: dict[str, Any], pointer: str, code: str) -
 )
 def test_what_json_allows_and_money_does_not(body: bytes, pointer: str, code: str) -> None:
     assert refused(body) == {(pointer, code)}
+
+
+@pytest.mark.parametrize("body", [b"[]", b"null", b'"x"'])
+def test_what_is_no_object_is_told_of_the_body(body: bytes) -> None:
+    with pytest.raises(ValidationFailed) as refusal:
+        DECODER.decode(body, "application/json")
+    assert refusal.value.detail == "the body must be an object"
 
 
 def test_every_mistake_is_told_at_once() -> None:
