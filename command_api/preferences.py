@@ -5,7 +5,7 @@ from typing import Final
 
 DEFAULT_WAIT_S: Final = 5
 MAX_WAIT_S: Final = 30
-_WAIT: Final = re.compile(r'(?:^|,)\s*wait\s*=\s*(?:"([0-9]{1,9})"|([0-9]{1,9}))\s*(?=[,;]|$)', re.IGNORECASE)
+_WAIT: Final = re.compile(r'(?:^|,)\s*wait\s*=\s*(?:"([0-9]+)"|([0-9]+))\s*(?=[,;]|$)', re.IGNORECASE)
 
 
 def preferred_wait_s(prefer: str | None) -> int | None:
@@ -16,4 +16,8 @@ def preferred_wait_s(prefer: str | None) -> int | None:
     if prefer is None:
         return None
     match = _WAIT.search(prefer)
-    return None if match is None else min(int(match[1] or match[2]), MAX_WAIT_S)
+    if match is None:
+        return None
+    digits = (match[1] or match[2]).lstrip("0")
+    # By their number first: Python reads no number of thousands of digits.
+    return MAX_WAIT_S if len(digits) > len(str(MAX_WAIT_S)) else min(int(digits or "0"), MAX_WAIT_S)
