@@ -131,7 +131,7 @@ def _methods_of(request: Request) -> list[str]:
     for route in request.app.router.routes:
         if route.matches(request.scope)[0] is not Match.NONE:
             methods |= getattr(route, "methods", None) or set()
-    return sorted(methods)
+    return sorted(methods | {"HEAD"} if "GET" in methods else methods)
 
 
 def _response(reply: Reply) -> Response:

@@ -39,7 +39,14 @@ SECURITY_SCHEMES: Final = {
 }
 
 _REF: Final = "#/components/schemas/"
-_EVERY_REFUSAL: Final = ("unauthenticated", "key_revoked", "scope_missing", "internal_error", "shard_unavailable")
+_EVERY_REFUSAL: Final = (
+    "filter_unknown",
+    "unauthenticated",
+    "key_revoked",
+    "scope_missing",
+    "internal_error",
+    "shard_unavailable",
+)
 _WRITE_REFUSALS: Final = ("overloaded",)
 _EXAMPLE_REQUEST_ID: Final = "req_018f3b"
 _EXAMPLE_FIELD: Final = FieldError("/amount", "not_integer", "must be a whole number of minor units")

@@ -15,7 +15,7 @@ from command_api.authentication import Authenticator, require_scope
 from command_api.card_numbers import is_card_number
 from command_api.problems import Headers, problem
 from command_api.request_ids import RequestIds
-from schemas.errors import BodyTooLarge, FieldError, PanNotAllowed, Rejected
+from schemas.errors import BodyTooLarge, FieldError, FilterUnknown, PanNotAllowed, Rejected, UnsupportedMediaType
 from schemas.routes import Answer, Call, Route
 
 MAX_BODY_BYTES: Final = 64 * 1024
@@ -67,11 +67,14 @@ class Edge:
         try:
             principal = await self._authenticator.authenticate(headers)
             require_scope(principal, route.scope)
+            query = _query_of(scope)
+            if query:
+                _require_query(route, query)
             call = Call(
                 method=route.method,
                 path=scope["path"],
                 path_params=path_params,
-                query=_query_of(scope),
+                query=query,
                 headers=headers,
                 body=b"" if route.request is None else await read_body(receive, headers),
                 principal=principal,
@@ -111,9 +114,13 @@ async def read_body(receive: Receive, headers: Mapping[str, str]) -> bytes:
     """The whole body.
 
     Raises:
+        UnsupportedMediaType: it is compressed; nothing here is decompressed, so that what is read stays small.
         BodyTooLarge: more than 64 KiB, found out from `content-length` where there is one.
         ClientGone: the connection was closed before its end.
     """
+    encoding = headers.get("content-encoding")
+    if encoding is not None and encoding.strip().lower() not in {"", "identity"}:
+        raise UnsupportedMediaType("A body is sent as it is, without a Content-Encoding.")
     declared = headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > MAX_BODY_BYTES:
         raise BodyTooLarge
@@ -141,6 +148,12 @@ def _query_of(scope: Scope) -> tuple[tuple[str, str], ...]:
         names = ["query" if is_card_number(name) else name for name in numbers]
         raise PanNotAllowed([FieldError(name, "bad_format", "holds a card number") for name in names])
     return query
+
+
+def _require_query(route: Route[Any], query: tuple[tuple[str, str], ...]) -> None:
+    """Routes that declare query parameters read them strictly themselves; all others take none."""
+    if not any(parameter.where == "query" for parameter in route.parameters):
+        raise FilterUnknown(f"This path takes no query parameters, so not {query[0][0]!r}.")
 
 
 def _rendered(answer: Answer, request_id: str) -> Reply:

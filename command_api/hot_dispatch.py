@@ -5,9 +5,11 @@ same: they stand in the one document, and serve there whatever does not come thi
 """
 
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from functools import partial
 from typing import Any, Final
 
-from command_api.edge import ClientGone, Edge
+from command_api.edge import ClientGone, Edge, Reply
+from schemas.errors import NotFound
 from schemas.routes import Route
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -32,7 +34,18 @@ class HotDispatch:
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """Serve one connection's request, or hand it on."""
-        found = self._find(scope["method"], scope["path"]) if scope["type"] == "http" else None
+        if scope["type"] == "http":
+            if scope["method"] == "HEAD":
+                # Wherever GET is, HEAD is too: the same answer without its body (RFC 9110 section 9.3.2).
+                scope, send = {**scope, "method": "GET"}, partial(_send_no_body, send)
+            raw_path = scope.get("raw_path") or b""  # servers need not give it
+            # Decoded, such a slash could not be told from one that separates; no id has one.
+            if b"%" in raw_path and b"%2f" in raw_path.lower():
+                await _send_reply(send, self._edge.refusal(scope, NotFound("There is no such path.")))
+                return
+            found = self._find(scope["method"], scope["path"])
+        else:
+            found = None
         if found is None:
             await self._fallback(scope, receive, send)
             return
@@ -41,8 +54,7 @@ class HotDispatch:
             reply = await self._edge.serve(route, services, scope, receive, path_params)
         except ClientGone:
             return
-        await send({"type": "http.response.start", "status": reply.status, "headers": reply.headers})
-        await send({"type": "http.response.body", "body": reply.body})
+        await _send_reply(send, reply)
 
     def _plant(self, route: Route[Any], services: Any) -> None:
         node = self._trees.setdefault(route.method, {})
@@ -60,7 +72,7 @@ class HotDispatch:
             if node is None:
                 return None
             literal = node.get(f"/{segment}")
-            if literal is None:
+            if literal is None and segment:
                 values.append(segment)
                 literal = node.get(_PARAMETER)
             node = literal
@@ -69,3 +81,12 @@ class HotDispatch:
             return None
         route, services, names = found
         return route, services, dict(zip(names, values, strict=True))
+
+
+async def _send_reply(send: Send, reply: Reply) -> None:
+    await send({"type": "http.response.start", "status": reply.status, "headers": reply.headers})
+    await send({"type": "http.response.body", "body": reply.body})
+
+
+async def _send_no_body(send: Send, message: MutableMapping[str, Any]) -> None:
+    await send({**message, "body": b""} if message["type"] == "http.response.body" else message)

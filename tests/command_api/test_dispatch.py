@@ -15,7 +15,7 @@ from event_store import EventStore
 from schemas.envelope import Actor
 from schemas.errors import Overloaded, ShardUnavailable
 from schemas.resources import PaymentMethodResource
-from schemas.routes import Answer, Call, Principal, Route
+from schemas.routes import Answer, Call, Parameter, Principal, Route
 from tests.command_api.conversation import ListeningServer, check_problem
 
 
@@ -65,6 +65,9 @@ async def one_route(
         handler=told.handle,
         hot=request.param,
         summary="A thing's part",
+        parameters=tuple(
+            Parameter(name=name, where="query", description="Any.", json_schema={"type": "string"}) for name in "qz"
+        ),
         responses={200: "It."},
     )
     app = create_app([((route,), None)], Anyone.__new__(Anyone), told.health)

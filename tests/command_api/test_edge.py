@@ -24,18 +24,73 @@ async def test_an_unknown_path_is_a_problem(client: Client, path: str) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "allow"),
     [
-        ("DELETE", "/v1/payment_intents", "GET, POST"),
-        ("PUT", "/v1/payment_intents/pi_1", "GET"),
-        ("POST", "/v1/payment_intents/pi_1", "GET"),
+        ("DELETE", "/v1/payment_intents", "GET, HEAD, POST"),
+        ("PUT", "/v1/payment_intents/pi_1", "GET, HEAD"),
+        ("POST", "/v1/payment_intents/pi_1", "GET, HEAD"),
         ("GET", "/v1/payment_intents/pi_1/capture", "POST"),
         ("PATCH", "/v1/payment_intents/pi_1/cancel", "POST"),
-        ("POST", "/health/live", "GET"),
+        ("POST", "/health/live", "GET, HEAD"),
     ],
 )
 async def test_a_method_that_a_path_does_not_answer(client: Client, method: str, path: str, allow: str) -> None:
     answer = await client.http.request(method, client.url + path, headers=client.headers())
     check_problem(answer, 405, "method_not_allowed")
     assert answer.headers["Allow"] == allow
+
+
+async def test_head_is_answered_wherever_get_is_without_a_body(client: Client) -> None:
+    intent = (await client.create()).json()["id"]
+    paths = [f"/v1/payment_intents/{intent}", "/v1/payment_intents", "/v1/payment_intents/pi_1", "/health/live"]
+    for path in (*paths, "/health/ready"):
+        asked, headed = [
+            await client.http.request(method, client.url + path, headers=client.headers()) for method in ("GET", "HEAD")
+        ]
+        assert (headed.status_code, headed.content) == (asked.status_code, b"")
+        assert headed.headers["Content-Length"] == asked.headers["Content-Length"]
+    only_post = await client.http.head(f"{client.url}/v1/payment_intents/{intent}/capture", headers=client.headers())
+    assert (only_post.status_code, only_post.headers["Allow"]) == (405, "POST")
+
+
+@pytest.mark.parametrize("slash", ["%2F", "%2f"])
+async def test_an_encoded_slash_separates_nothing(client: Client, slash: str) -> None:
+    intent = (await client.create()).json()["id"]
+    for path in (
+        f"/v1/payment_intents{slash}{intent}",
+        f"/v1{slash}payment_intents",
+        f"/v1/payment_intents/{intent}{slash}events",
+    ):
+        document = check_problem(await client.get(path), 404, "not_found")
+        assert document["detail"] == "There is no such path."
+
+
+async def test_no_id_at_all_is_no_path(client: Client) -> None:
+    document = check_problem(await client.get("/v1/payment_intents/"), 404, "not_found")
+    assert document["detail"] == "There is no such path."
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "br", "identity, gzip"])
+async def test_an_encoded_body_is_refused(client: Client, encoding: str) -> None:
+    answer = await client.post(
+        "/v1/payment_intents", {"amount": 1, "currency": "EUR"}, headers={"Content-Encoding": encoding}
+    )
+    check_problem(answer, 415, "unsupported_media_type")
+
+
+async def test_an_identity_encoding_is_none(client: Client) -> None:
+    answer = await client.post(
+        "/v1/payment_intents", {"amount": 1, "currency": "EUR"}, headers={"Content-Encoding": "Identity"}
+    )
+    assert answer.status_code == 201
+
+
+async def test_a_query_that_no_route_knows_is_refused(client: Client) -> None:
+    intent = (await client.create()).json()["id"]
+    asked = await client.get(f"/v1/payment_intents/{intent}?expand=x")
+    document = check_problem(asked, 400, "filter_unknown")
+    assert document["detail"] == "This path takes no query parameters, so not 'expand'."
+    for path in ("/v1/payment_intents?dry_run=1", f"/v1/payment_intents/{intent}/cancel?force"):
+        check_problem(await client.post(path, {"amount": 1, "currency": "EUR"}), 400, "filter_unknown")
+    assert (await client.get(f"/v1/payment_intents/{intent}?")).status_code == 200
 
 
 async def test_a_body_is_at_most_64_kib(client: Client) -> None:
