@@ -11,17 +11,16 @@ import msgspec
 from bootstrap.bench import conditions, report
 from bootstrap.bench.authorize import AuthorizeRow
 from bootstrap.bench.balance import BalanceRow
-from bootstrap.bench.create import BODY, CreateRow, PacedCreate
+from bootstrap.bench.create import BODY, CreateRow, PacedRow
 from bootstrap.bench.fsync import fdatasync_ms
 from bootstrap.bench.ground import SHARDS, Ground, Merchant, install, prepared_ground
 from bootstrap.bench.ledger import RebuildRow, fill
 from bootstrap.bench.loaded_server import LoadedServer
 from bootstrap.bench.pgbench import PgbenchRow
-from bootstrap.bench.report import PACED, Report
+from bootstrap.bench.report import Report
 from bootstrap.bench.row import Measured, Missing, Row
 from bootstrap.local_stack import ports
 
-PACED_SHARE: Final = 0.6
 _WARM_UP_S: Final = 1.0
 _WARM_UP_SHARE: Final = 0.25
 _FSYNC_S: Final = 0.5
@@ -60,9 +59,7 @@ def run_bench(folder: Path, plan: Plan, progress: Progress = lambda _what: None)
             lifecycles=plan.lifecycles,
             fdatasync_ms=fsync,
         )
-        rows, paced = _rows(ground, plan)
-        rounds = take_turns(rows, plan.rounds, progress)
-        rounds[PACED] = _paced(paced, rounds[report.CREATE], progress)
+        rounds = take_turns(_rows(ground, plan), plan.rounds, progress)
     return report.made(seen, rounds)
 
 
@@ -78,7 +75,7 @@ def take_turns(
     return measured
 
 
-def _rows(ground: Ground, plan: Plan) -> tuple[list[Row], PacedCreate]:
+def _rows(ground: Ground, plan: Plan) -> list[Row]:
     merchants, others = install(ground, "guilder"), install(ground, "transaction_a_request")
     asyncio.run(fill(ground.dsn("guilder"), [merchant.id for merchant in merchants], plan.lifecycles))
     echo = _server(ground, "echo", "bootstrap.bench.echo", merchants)
@@ -88,16 +85,16 @@ def _rows(ground: Ground, plan: Plan) -> tuple[list[Row], PacedCreate]:
     )
     seconds, warm_up_s = plan.seconds, plan.warm_up_s
     create = CreateRow(report.CREATE, api, keep_ids=True, seconds=seconds, warm_up_s=warm_up_s)
-    rows: list[Row] = [
+    return [
         CreateRow(report.ECHO, echo, seconds=seconds, warm_up_s=warm_up_s),
         create,
+        PacedRow(report.PACED, api, create, seconds=seconds, warm_up_s=warm_up_s),
         AuthorizeRow(api, create, seconds=seconds, warm_up_s=warm_up_s),
         BalanceRow(api, seconds=seconds, warm_up_s=warm_up_s),
         CreateRow(report.SINGLE, single, seconds=seconds, warm_up_s=warm_up_s),
         PgbenchRow(ground, seconds=plan.seconds, row_bytes=len(BODY)),
         RebuildRow(report.REBUILD, ground.dsn("guilder")),
     ]
-    return rows, PacedCreate(api, seconds=seconds, warm_up_s=warm_up_s)
 
 
 def _server(
@@ -110,13 +107,3 @@ def _server(
     arguments = ["run", "api"] if module == "bootstrap.cli" else [str(port)]
     process = ground.start(name, ["-m", module, *arguments], port, environment)
     return LoadedServer(process, port, tuple(merchant.key for merchant in merchants), ground.home / "loads" / name)
-
-
-def _paced(paced: PacedCreate, creates: Sequence[Measured | Missing], progress: Progress) -> list[Measured | Missing]:
-    """As many runs as there were rounds, all at the same share of the creates' median rate."""
-    rate = PACED_SHARE * report.rates(creates).median
-    measured: list[Measured | Missing] = []
-    for number in range(len(creates)):
-        progress(f"round {number + 1} of {len(creates)}: {PACED} at {rate:,.0f}/s")
-        measured.append(paced.measure(number, rate))
-    return measured

@@ -8,6 +8,7 @@ from bootstrap.bench.load import Load, Subject
 from bootstrap.bench.loaded_server import LoadedServer
 from bootstrap.bench.row import Measured
 
+PACED_SHARE: Final = 0.6
 PATH: Final = "/v1/payment_intents"
 BODY: Final = (
     '{"amount":1999,"currency":"EUR","capture_method":"automatic","reference":"order-2026-000017",'
@@ -33,13 +34,14 @@ def create_load(server: LoadedServer, *, seconds: float, warm_up_s: float, run: 
 
 
 class CreateRow:
-    """Creates in a closed loop; with `keep_ids` what was created last stands in `created` for whoever needs intents."""
+    """Creates in a closed loop; `per_second` is the last round's rate, and `created`, with `keep_ids`, its intents."""
 
     def __init__(
         self, name: str, server: LoadedServer, *, seconds: float, warm_up_s: float, keep_ids: bool = False
     ) -> None:
         self.name = name
         self.created: tuple[Subject, ...] = ()
+        self.per_second = 0.0
         self._server = server
         self._seconds = seconds
         self._warm_up_s = warm_up_s
@@ -48,20 +50,24 @@ class CreateRow:
     def measure(self, number: int) -> Measured:
         load = create_load(self._server, seconds=self._seconds, warm_up_s=self._warm_up_s, run=f"create-{number}")
         result, cpu = self._server.drive(msgspec.structs.replace(load, keep_ids=self._keep_ids))
-        self.created = result.subjects
+        self.created, self.per_second = result.subjects, result.per_second
         return Measured.of(result, cpu)
 
 
-class PacedCreate:
-    """Creates at a given rate, whatever the answers do; latency counts from when each fell due."""
+class PacedRow:
+    """Creates at 60 % of what this round's closed loop gave, whatever the answers do; latency counts from when due."""
 
-    def __init__(self, server: LoadedServer, *, seconds: float, warm_up_s: float) -> None:
+    def __init__(
+        self, name: str, server: LoadedServer, creates: CreateRow, *, seconds: float, warm_up_s: float
+    ) -> None:
+        self.name = name
         self._server = server
+        self._creates = creates
         self._seconds = seconds
         self._warm_up_s = warm_up_s
 
-    def measure(self, number: int, rate: float) -> Measured:
-        """One run at `rate` requests a second."""
+    def measure(self, number: int) -> Measured:
+        rate = PACED_SHARE * self._creates.per_second
         load = create_load(self._server, seconds=self._seconds, warm_up_s=self._warm_up_s, run=f"paced-{number}")
         result, cpu = self._server.drive(msgspec.structs.replace(load, rate=rate))
-        return Measured.of(result, cpu)
+        return msgspec.structs.replace(Measured.of(result, cpu), asked_per_second=rate)

@@ -37,6 +37,9 @@ NOT_MEASURED: Final = (
 )
 """What a full report would have too, and this one has not."""
 
+BUSY_LOAD: Final = 0.25
+"""A machine with more than this share of its cores in use before the bench begins is not measured fairly."""
+
 
 class Ratio(msgspec.Struct, frozen=True, kw_only=True):
     """`work` as a multiple of `against`: the median over the rounds, the rounds themselves, and the verdict.
@@ -70,8 +73,12 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Latency(msgspec.Struct, frozen=True, kw_only=True):
-    """Paced creates beside the disk: what a client waits, and what one `fdatasync` takes."""
+    """Paced creates beside the disk: what a client waits, and what one `fdatasync` takes.
 
+    Where fewer were answered (`per_second`) than were asked, the latency is that of a queue that grew.
+    """
+
+    asked_per_second: float
     per_second: float
     p50_ms: float
     p99_ms: float
@@ -98,6 +105,8 @@ def made(conditions: Conditions, measurements: Measurements) -> Report:
     """The report on what was measured; each row has as many rounds as every other."""
     figures = {name: figure(name, rounds) for name, rounds in measurements.items()}
     paced = figures[PACED]
+    asked = _median_of([one.asked_per_second for one in measurements[PACED] if isinstance(one, Measured)])
+    assert asked is not None, "a paced row knows its rate"
     assert paced.per_second is not None, "the paced run has figures or the bench fails"
     assert paced.p50_ms is not None
     assert paced.p99_ms is not None
@@ -108,6 +117,7 @@ def made(conditions: Conditions, measurements: Measurements) -> Report:
             for work, against, target in RATIOS
         ),
         latency=Latency(
+            asked_per_second=asked,
             per_second=paced.per_second,
             p50_ms=paced.p50_ms,
             p99_ms=paced.p99_ms,
@@ -175,7 +185,7 @@ def show(console: Console, report: Report) -> None:
     console.print(_ratio_table(report))
     latency = report.latency
     console.print(
-        f"create paced at {latency.per_second:,.0f}/s: p50 {latency.p50_ms:.2f} ms, p99 {latency.p99_ms:.2f} ms "
+        f"create paced at {latency.asked_per_second:,.0f}/s, {latency.per_second:,.0f}/s answered: p50 {latency.p50_ms:.2f} ms, p99 {latency.p99_ms:.2f} ms "
         f"(goal p99 ≤ {latency.goal_p99_ms:g} ms: {latency.p99_ms / latency.goal_p99_ms:.2f} × that); one fdatasync on the same disk: "
         f"p50 {latency.fdatasync_p50_ms:.2f} ms, p99 {latency.fdatasync_p99_ms:.2f} ms",
         soft_wrap=True,
@@ -188,6 +198,10 @@ def show(console: Console, report: Report) -> None:
         f"a ledger of {seen.lifecycles} paid lifecycles",
         soft_wrap=True,
     )
+    if seen.load_1m > seen.cores * BUSY_LOAD:
+        console.print(
+            f"[yellow]The machine was busy (load {seen.load_1m:.2f}): this is no verdict on the code.[/yellow]"
+        )
     for name in report.not_measured:
         console.print(f"not measured yet: {name}")
 

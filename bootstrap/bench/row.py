@@ -8,9 +8,10 @@ from bootstrap.bench.load import BUSY_SHARE, LoadResult
 
 
 class Measured(msgspec.Struct, frozen=True, kw_only=True):
-    """What a round gave; shares are of one core and null where nobody took them."""
+    """What a round gave; shares are of one core, null where nobody took them. `asked_per_second` is a paced row's rate."""
 
     per_second: float
+    asked_per_second: float | None = None
     p50_ms: float | None = None
     p99_ms: float | None = None
     generator_cpu: float | None = None

@@ -31,7 +31,7 @@ def measured() -> dict[str, list[Measured | Missing]]:
         report.BALANCE: rounds(900, 1800, 900),
         report.PGBENCH: [Missing("there is no pgbench")] * 3,
         report.REBUILD: [Measured(per_second=1600.0)] * 3,
-        report.PACED: rounds(240, 240, 240),
+        report.PACED: [msgspec.structs.replace(one, asked_per_second=240.0) for one in rounds(200, 240, 230)],
     }
 
 
@@ -68,10 +68,21 @@ def test_the_table_shows_every_ratio_and_what_is_not_there_yet(measured: dict[st
     text = out.getvalue()
     assert "there is no pgbench" in text
     assert text.count("not met") == 1
+    assert "paced at 240/s, 230/s answered" in text
     assert "p99 7.50 ms (goal p99 ≤ 6 ms: 1.25 × that)" in text
     assert "generator was busy" in text
     for name in report.NOT_MEASURED:
         assert f"not measured yet: {name}" in text
+
+
+@pytest.mark.parametrize(("load", "said"), [(0.1, False), (0.5, False), (0.6, True)])
+def test_a_machine_that_was_busy_is_no_judge(
+    measured: dict[str, list[Measured | Missing]], load: float, said: bool
+) -> None:
+    out = StringIO()
+    conditions = msgspec.structs.replace(CONDITIONS, load_1m=load)
+    report.show(Console(file=out, width=120, highlight=False), report.made(conditions, measured))
+    assert ("no verdict on the code" in out.getvalue()) is said
 
 
 def test_the_json_reads_back_as_the_report(measured: dict[str, list[Measured | Missing]]) -> None:
