@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from typing import Final, assert_never, get_args
+from unicodedata import category
 
 from aggregates.merchant.commands import (
     Command,
@@ -13,6 +14,7 @@ from aggregates.merchant.commands import (
     SetSettlementDelay,
 )
 from aggregates.merchant.state import ApiKey, FeePlan, Merchant
+from schemas.countries import COUNTRIES
 from schemas.currencies import EXPONENTS
 from schemas.errors import FieldError, InvalidState, NotFound, ValidationFailed
 from schemas.events import ApiKeyIssued, ApiKeyRevoked, Event, FeePlanSet, MerchantRegistered, SettlementDelaySet
@@ -23,7 +25,8 @@ MAX_NAME_LENGTH: Final = 200
 MAX_REASON_LENGTH: Final = 500
 MAX_SETTLEMENT_DELAY_S: Final = 365 * 24 * 60 * 60
 _MILLION: Final = 1_000_000
-_COUNTRY: Final = re.compile(r"[A-Z]{2}")
+# Unicode's categories of control characters, halves of surrogate pairs, and ends of lines and paragraphs.
+_NOT_TEXT: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 
 
@@ -59,7 +62,9 @@ def _register(command: RegisterMerchant, state: Merchant) -> list[Event]:
         raise InvalidState("This merchant is registered already.", current="registered", allowed=[])
     if not command.name.strip() or len(command.name) > MAX_NAME_LENGTH:
         raise ValidationFailed([FieldError("/name", "out_of_range", f"1 to {MAX_NAME_LENGTH} characters")])
-    if not _COUNTRY.fullmatch(command.country):
+    if any(category(character) in _NOT_TEXT for character in command.name):
+        raise ValidationFailed([FieldError("/name", "bad_format", "one line of text, without control characters")])
+    if command.country not in COUNTRIES:
         raise ValidationFailed([FieldError("/country", "bad_format", "an ISO 3166-1 alpha-2 code, as in DE")])
     return [MerchantRegistered(name=command.name, country=command.country)]
 

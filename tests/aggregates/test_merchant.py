@@ -89,7 +89,13 @@ def test_a_merchant_is_registered_once() -> None:
     [
         (RegisterMerchant(name=" ", country="DE"), "/name"),
         (RegisterMerchant(name="x" * 201, country="DE"), "/name"),
+        (RegisterMerchant(name="a\x01b", country="DE"), "/name"),
+        (RegisterMerchant(name="a\nb", country="DE"), "/name"),
+        (RegisterMerchant(name="a\u2028b", country="DE"), "/name"),
+        (RegisterMerchant(name="a\udc80b", country="DE"), "/name"),
         (RegisterMerchant(name="x", country="de"), "/country"),
+        (RegisterMerchant(name="x", country="XX"), "/country"),
+        (RegisterMerchant(name="x", country="UK"), "/country"),
         (RegisterMerchant(name="x", country="DEU"), "/country"),
     ],
 )
