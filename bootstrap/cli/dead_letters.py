@@ -4,6 +4,7 @@ import asyncio
 import sys
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, Final, TypeVar
+from uuid import UUID
 
 import asyncpg
 import msgspec
@@ -15,11 +16,22 @@ from bootstrap.cli.connection import connected_settings
 from bootstrap.clock import SYSTEM_CLOCK
 from bootstrap.processes.connections import dsn_of
 from processors.dead_letters import DeadLetter, NoSuchLetter, dead_letters, find, redrive
+from schemas.identifiers import Prefix, public_id
+from schemas.timestamps import rfc3339
 
-app = typer.Typer(no_args_is_help=True, help="List what needs a person, and let it go on.")
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="List what needs a person, and let it go on.")
 
 Result = TypeVar("Result")
 _FAILED: Final = 1
+
+_IDS: Final = {
+    "case_id": ("case_id", Prefix.CASE),
+    "stream_id": ("payment_intent_id", Prefix.PAYMENT_INTENT),
+    "attempt_id": ("attempt_id", Prefix.ATTEMPT),
+    "operation_id": ("operation_id", Prefix.OPERATION),
+}
+_TIMES: Final = frozenset({"since", "ready_at", "opened_at"})
+_OF_ATTEMPTS: Final = frozenset({"call", "inquiry", "reversal"})
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -34,7 +46,7 @@ def list_letters(*, as_json: AsJson = False) -> None:
     """Halted shards, failed steps and open cases."""
     letters = _with_pool(dead_letters)
     if as_json:
-        _print_json(letters)
+        _print_json([outwardly(letter) for letter in letters])
         return
     if not letters:
         Console().print("nothing is halted, failed or open")
@@ -46,9 +58,12 @@ def list_letters(*, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def show(address: Annotated[str, typer.Argument(help="As `list` prints it.")], *, as_json: AsJson = False) -> None:
+def show(
+    address: Annotated[str, typer.Argument(metavar="ADDRESS", help="As `list` prints it.")], *, as_json: AsJson = False
+) -> None:
     """All that is known about one of them."""
-    letter: DeadLetter = _with_pool(lambda pool: find(pool, address))
+    found: DeadLetter = _with_pool(lambda pool: find(pool, address))
+    letter = outwardly(found)
     if as_json:
         _print_json(letter)
         return
@@ -61,7 +76,7 @@ def show(address: Annotated[str, typer.Argument(help="As `list` prints it.")], *
 
 @app.command("redrive")
 def redrive_letters(
-    address: Annotated[list[str] | None, typer.Argument(help="As `list` prints them.")] = None,
+    address: Annotated[list[str] | None, typer.Argument(metavar="ADDRESS", help="As `list` prints them.")] = None,
     *,
     everything: Annotated[bool, typer.Option("--all", help="All that `list` shows.")] = False,
 ) -> None:
@@ -75,6 +90,22 @@ def redrive_letters(
 
     for each, begun in _with_pool(redrive_each).items():
         sys.stdout.write(f"{each}  {'redriven' if begun else 'is under way already'}\n")
+
+
+def outwardly(letter: DeadLetter) -> DeadLetter:
+    """The same letter with its details as the API spells them: public ids, and times as RFC 3339."""
+    shown: dict[str, Any] = {}
+    for name, value in letter.details.items():
+        if name in _IDS and value is not None:
+            outside, prefix = _IDS[name]
+            shown[outside] = public_id(prefix, UUID(value))
+        elif name == "subject" and letter.details["kind"] in _OF_ATTEMPTS:
+            shown["attempt_id"] = public_id(Prefix.ATTEMPT, UUID(value))
+        elif name in _TIMES:
+            shown[name] = rfc3339(value)
+        else:
+            shown[name] = value
+    return msgspec.structs.replace(letter, details=shown)
 
 
 def _with_pool(work: Callable[[Any], Awaitable[Result]]) -> Result:

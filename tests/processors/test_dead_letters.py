@@ -14,6 +14,7 @@ import pytest
 
 from processors.dead_letters import NoSuchLetter, dead_letters, find, redrive
 from schemas.identifiers import Prefix, public_id, uuid7
+from schemas.timestamps import rfc3339
 
 REPOSITORY = Path(__file__).parents[2]
 AT_MS = 1_760_000_000_000
@@ -106,6 +107,7 @@ async def test_the_command_line_lists_shows_and_redrives(pool: Any, database: st
     assert code == 0
     assert "position    17\n" in output
     assert "reason      ValueError: odd\n" in output
+    assert f"since       {rfc3339(AT_MS)}\n" in output
     assert await guilder(database, "redrive", "--all") == (
         0,
         f"{SHARD}  redriven\n{STEP}  redriven\n{CASE}  redriven\n",
@@ -114,6 +116,22 @@ async def test_the_command_line_lists_shows_and_redrives(pool: Any, database: st
     assert code == 1
     assert f"there is no dead letter {SHARD}" in output
     assert (await guilder(database, "redrive"))[0] == 2
+
+
+async def test_the_command_line_shows_ids_and_times_as_the_api_does(pool: Any, database: str) -> None:
+    code, output = await guilder(database, "show", CASE, "--json")
+    assert code == 0
+    case = json.loads(output)["details"]
+    assert case["case_id"] == CASE
+    assert case["payment_intent_id"] == public_id(Prefix.PAYMENT_INTENT, an_id(2))
+    assert case["attempt_id"] == public_id(Prefix.ATTEMPT, an_id(6))
+    assert case["operation_id"] == public_id(Prefix.OPERATION, an_id(3))
+    assert case["opened_at"] == rfc3339(AT_MS)
+    code, output = await guilder(database, "show", STEP)
+    assert code == 0
+    shown = dict(line.split(maxsplit=1) for line in output.splitlines())
+    assert shown["attempt_id"] == public_id(Prefix.ATTEMPT, an_id(5))
+    assert shown["ready_at"] == rfc3339(AT_MS + 60_000)
 
 
 async def test_the_command_line_says_when_there_is_nothing(database: str) -> None:
