@@ -7,7 +7,7 @@ from rich.console import Console
 
 from bootstrap.cli.gate import gate_steps, pass_gate
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command(context_settings={"ignore_unknown_options": True})

@@ -11,7 +11,7 @@ from bootstrap.cli.connection import NotRunningError, connected_settings
 from bootstrap.local_stack import state
 from bootstrap.processes.connections import dsn_of
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()

@@ -5,7 +5,7 @@ import typer
 from bootstrap.local_stack import installation
 from bootstrap.settings import Settings
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()

@@ -34,7 +34,9 @@ from projections.checkpoints import PositionGap
 from projections.digests import ShardDigest
 from schemas.kafka_record import TOPIC
 
-app = typer.Typer(no_args_is_help=True, help="Rebuild the ledger from the log, and verify it against the log.")
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="Rebuild the ledger from the log, and verify it against the log."
+)
 
 Result = TypeVar("Result")
 Step = Callable[[int, int, int], None]

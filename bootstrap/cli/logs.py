@@ -9,7 +9,7 @@ import typer
 from bootstrap.local_stack import LocalStackError
 from bootstrap.settings import Settings
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 POLL_S: Final = 0.3
 LAST_BYTES: Final = 64 * 1024
 
@@ -21,7 +21,7 @@ class NoLogError(LocalStackError):
 @app.command()
 def logs(
     name: Annotated[
-        str | None, typer.Argument(help="A process, as `guilder status` calls it; without it, all.")
+        str | None, typer.Argument(metavar="PROCESS", help="A process, as `guilder status` calls it; without it, all.")
     ] = None,
     *,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as they grow, until Ctrl-C.")] = False,

@@ -19,8 +19,10 @@ from event_store import EventStore, StoreOptions
 from schemas.errors import Rejected
 from schemas.identifiers import MalformedId, Prefix, parse_public_id, public_id
 
-app = typer.Typer(no_args_is_help=True, help="Register merchants, and issue and revoke their API keys.")
-key_app = typer.Typer(no_args_is_help=True, help="Issue and revoke API keys.")
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="Register merchants, and issue and revoke their API keys."
+)
+key_app = typer.Typer(no_args_is_help=True, add_completion=False, help="Issue and revoke API keys.")
 app.add_typer(key_app, name="key")
 
 Result = TypeVar("Result")

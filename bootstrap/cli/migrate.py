@@ -7,7 +7,7 @@ import typer
 
 from bootstrap.cli.connection import connected_settings
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()

@@ -13,13 +13,13 @@ from bootstrap.cli.connection import connected_settings
 from bootstrap.local_stack.roster import PSP_SIMULATOR, ROSTER, find
 from bootstrap.settings import Settings
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 ProcessName = StrEnum("ProcessName", {process.name: process.name for process in ROSTER})  # type: ignore[misc]
 
 
 @app.command()
-def run(name: Annotated[ProcessName, typer.Argument(help="Which one.")]) -> None:
+def run(name: Annotated[ProcessName, typer.Argument(metavar="PROCESS", help="Which one.")]) -> None:
     """Run one of Guilder's processes until SIGTERM or Ctrl-C."""
     process = find(name.value)
     if process is PSP_SIMULATOR:

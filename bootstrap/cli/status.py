@@ -17,7 +17,7 @@ from bootstrap.local_stack.servers import postgres_server
 from bootstrap.local_stack.state import InstallationState, RecordedProcess
 from bootstrap.settings import Settings
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 NOT_RUNNING: Final = 3
 """Exit code when no supervisor runs, as of `systemctl status` and the LSB."""
 

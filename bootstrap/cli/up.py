@@ -21,7 +21,7 @@ from bootstrap.local_stack.state import InstallationState
 from bootstrap.local_stack.supervisor import Supervisor
 from bootstrap.settings import Settings
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 POLL_S: Final = 0.1
 
 

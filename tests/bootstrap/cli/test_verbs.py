@@ -41,6 +41,24 @@ def test_every_verb_explains_itself(home: Path) -> None:
         assert f" {verb} " in answer.stdout
 
 
+@pytest.mark.parametrize(
+    ("verb", "says"),
+    [
+        (("status",), "--json"),
+        (("run",), "PROCESS"),
+        (("logs",), "PROCESS"),
+        (("dead-letters",), "redrive"),
+        (("dead-letters", "show"), "ADDRESS"),
+        (("merchant",), "create"),
+    ],
+)
+def test_a_verb_explains_itself_and_nothing_else(home: Path, verb: tuple[str, ...], says: str) -> None:
+    answer = guilder(*verb, "--help")
+    assert answer.returncode == 0
+    assert says in answer.stdout
+    assert "completion" not in answer.stdout
+
+
 def test_an_unknown_verb_is_refused(home: Path) -> None:
     assert guilder("uq").returncode == 2
 
