@@ -20,7 +20,7 @@ class Cursors:
 
     def __init__(self, call: Call, parameters: QueryParameters) -> None:
         self._list = _name(call.path, call.principal, parameters.filters())
-        self._given = parameters.text("cursor")
+        self._given = parameters.given("cursor")
 
     def after(self) -> Place | None:
         """Where the page before ended, or null at the start of the list.

@@ -64,7 +64,8 @@ class QueryParameters:
         self._values: dict[str, str] = {}
         for name, value in call.query:
             if name not in names:
-                raise FilterUnknown(f"This list has no filter {name!r}; it knows {', '.join(sorted(names))}.")
+                known_names = ", ".join(sorted(names)) or "none"
+                raise FilterUnknown(f"There is no query parameter {name!r} here; known are: {known_names}.")
             if name in self._values:
                 raise bad_parameter(name, "bad_format", "stands twice")
             self._values[name] = value
@@ -76,6 +77,10 @@ class QueryParameters:
     def filters_beside(self, *names: str) -> bool:
         """Whether anything was given but these."""
         return any(name not in names for name in self._values)
+
+    def given(self, name: str) -> str | None:
+        """Whatever was given, unchecked, or null."""
+        return self._values.get(name)
 
     def text(self, name: str, max_length: int = 200) -> str | None:
         """A text, or null when it was not given."""

@@ -109,7 +109,7 @@ async def reading(
         ValidationFailed: `as_of` or the header is no position, or `as_of` leaves out a shard that the answer covers.
         PositionNotReached: the projection did not get there within the time that the services allow.
     """
-    wanted = _min_position(call, shards)
+    wanted = _min_position(call, shards, services.shards)
     loop = asyncio.get_running_loop()
     deadline = loop.time() + services.max_wait_s
     chosen: Mapping[int, int] | None = None
@@ -157,7 +157,7 @@ async def connected(services: QueryServices) -> AsyncIterator[Any]:
         raise ShardUnavailable("The read models cannot be reached right now.") from error
 
 
-def _min_position(call: Call, shards: list[int]) -> dict[int, int]:
+def _min_position(call: Call, shards: list[int], number_of_shards: int) -> dict[int, int]:
     text = call.headers.get(MIN_POSITION_HEADER)
     if text is None:
         return {}
@@ -165,6 +165,8 @@ def _min_position(call: Call, shards: list[int]) -> dict[int, int]:
         named = parse_positions(text)
     except MalformedPosition as error:
         raise bad_parameter("Guilder-Min-Position", "bad_format", str(error)) from None
+    if unknown := sorted(shard for shard in named if shard >= number_of_shards):
+        raise bad_parameter("Guilder-Min-Position", "out_of_range", f"names shards that are not there: {unknown}")
     # A position of a shard that the answer does not cover is of no consequence to it.
     return {shard: position for shard, position in named.items() if shard in shards}
 

@@ -123,6 +123,21 @@ async def test_the_books_of_an_empty_installation_balance(place: Place) -> None:
     }
 
 
+async def test_a_position_that_does_not_come_says_when_to_try_again(place: Place) -> None:
+    answer = await place.operator.get("/v1/ledger/trial_balance?as_of=0:999999,1:0,2:0,3:0")
+    assert (answer.status_code, answer.json()["code"]) == (503, "position_not_reached")
+    assert int(answer.headers["Retry-After"]) >= 1
+
+
+async def test_what_is_no_list_is_not_called_one(place: Place) -> None:
+    merchant = await place.merchant(READ, LEDGER)
+    answer = await merchant.get("/v1/balances?currency=USD")
+    assert (answer.status_code, answer.json()["code"]) == (400, "filter_unknown")
+    assert answer.json()["detail"] == (
+        "There is no query parameter 'currency' here; known are: as_of, effective_as_of, merchant_id."
+    )
+
+
 async def test_refusals_are_problem_documents_with_their_codes(place: Place) -> None:
     merchant = await place.merchant(READ, LEDGER)
     for query, status, code in (

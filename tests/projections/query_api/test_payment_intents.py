@@ -109,6 +109,8 @@ async def test_a_cursor_is_good_for_its_own_list_only(api: Api, history: History
         (mine, {"cursor": ""}),
         (mine, {"cursor": cursor[:-1]}),
         (mine, {"cursor": "é"}),
+        (mine, {"cursor": "A" * 201}),
+        (mine, {"cursor": cursor + "\0"}),
     ):
         with pytest.raises(CursorInvalid):
             await api.get(principal, LIST, query)
@@ -286,6 +288,15 @@ async def test_a_position_that_does_not_come_is_refused_after_the_wait(api: Api,
         await api.get(merchant(history.merchant_id), LIST, min_position="1:99")
     # Another shard's position is of no consequence to this merchant's list.
     assert await api.get(merchant(history.merchant_id), LIST, min_position="3:99,1:2")
+
+
+async def test_a_position_of_no_shard_is_refused(api: Api, history: History) -> None:
+    for caller in (OPERATOR, merchant(history.merchant_id)):
+        with pytest.raises(ValidationFailed) as refusal:
+            await api.get(caller, LIST, min_position="1:1,4:1")
+        assert [(error.pointer, error.code) for error in refusal.value.errors] == [
+            ("Guilder-Min-Position", "out_of_range")
+        ]
 
 
 @pytest.mark.parametrize("text", ["", "12", "1:", ":1", "1:-2", "1:2,1:3", "a:b", "5000:1", "1:99999999999999999999"])
