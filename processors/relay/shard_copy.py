@@ -106,6 +106,8 @@ class ShardCopy:
             await self._tail.cut_off(self.shard, place.next_offset)
         elif place.found is Found.KAFKA_LOST_DATA:
             self._raise_alarm(place.found)
+        # The checkpoint moves to what the topic was found to hold, also where nothing is left to be sent.
+        self.acknowledged = place.last
         self.position = place.after
         self._next_offset = place.next_offset
         self._unsent.clear()

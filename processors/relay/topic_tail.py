@@ -29,11 +29,16 @@ class Found(Enum):
 
 
 class Continuation(msgspec.Struct, frozen=True, kw_only=True):
-    """Send what follows position `after`; the next acknowledged offset is to be `next_offset`."""
+    """Send what follows `last`, or everything; the next acknowledged offset is to be `next_offset`."""
 
-    after: int
+    last: Acknowledged | None
     next_offset: int
     found: Found
+
+    @property
+    def after(self) -> int:
+        """The position to go on behind."""
+        return self.last.position if self.last else 0
 
 
 class PartitionEnds(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,16 +51,16 @@ class PartitionEnds(msgspec.Struct, frozen=True, kw_only=True):
 
 def continuation(checkpoint: Acknowledged | None, ends: PartitionEnds) -> Continuation:
     """From where the copy goes on, given what was acknowledged and what the partition holds."""
-    tail_position = ends.tail.position if ends.tail else 0
-    if ends.tail and ends.tail.offset < ends.tail.position - 1:
-        return Continuation(after=0, next_offset=ends.next_offset, found=Found.HAS_A_GAP)
+    tail, next_offset = ends.tail, ends.next_offset
+    if tail and tail.offset < tail.position - 1:
+        return Continuation(last=None, next_offset=next_offset, found=Found.HAS_A_GAP)
     if checkpoint is None:
-        return Continuation(after=tail_position, next_offset=ends.next_offset, found=Found.INTACT)
+        return Continuation(last=tail, next_offset=next_offset, found=Found.INTACT)
     if ends.at_checkpoint != checkpoint:
-        return Continuation(after=tail_position, next_offset=ends.next_offset, found=Found.KAFKA_LOST_DATA)
+        return Continuation(last=tail, next_offset=next_offset, found=Found.KAFKA_LOST_DATA)
     # The tail may be an old run that a dying relay sent again; the checkpoint's record is there all the same.
-    after = max(tail_position, checkpoint.position)
-    return Continuation(after=after, next_offset=ends.next_offset, found=Found.INTACT)
+    last = tail if tail and tail.position > checkpoint.position else checkpoint
+    return Continuation(last=last, next_offset=next_offset, found=Found.INTACT)
 
 
 class TopicTail:

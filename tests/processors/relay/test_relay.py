@@ -38,6 +38,15 @@ async def execute(dsn: str, statement: str, *arguments: object) -> None:
         await connection.close()
 
 
+async def checkpoint_of(options: RelayOptions, shard: int) -> int:
+    connection: Any = await asyncpg.connect(options.dsn)
+    try:
+        position: int = await connection.fetchval("SELECT position FROM relay_checkpoints WHERE shard = $1", shard)
+    finally:
+        await connection.close()
+    return position
+
+
 async def copied(options: RelayOptions, **counts: int) -> None:
     """Append to shards (`s0=10`) and have a relay copy it all, then end."""
     for name, count in counts.items():
@@ -80,6 +89,9 @@ async def test_a_checkpoint_that_is_behind_is_made_good_by_the_tail(options: Rel
             "UPDATE relay_checkpoints SET position = 10, kafka_offset = 9, event_id = $1 WHERE shard = 0",
             make_record(0, 10).event_id,
         )
+    # It is made good even where nothing is left to be sent.
+    await copied(options, s1=1)
+    assert await checkpoint_of(options, 0) == 50
     await copied(options, s0=5)
     assert len(await messages(options, 0)) == 55
     assert await faults(options) == []
@@ -192,11 +204,7 @@ async def test_a_relay_that_was_fenced_may_not_move_the_checkpoint(options: Rela
         await append(options.dsn, 2, 5)
         await asyncio.wait([task], timeout=10)
         assert isinstance(task.exception(), LeadershipLost)
-    connection: Any = await asyncpg.connect(options.dsn)
-    try:
-        assert await connection.fetchval("SELECT position FROM relay_checkpoints WHERE shard = 2") == 0
-    finally:
-        await connection.close()
+    assert await checkpoint_of(options, 2) == 0
 
 
 async def test_a_topic_with_another_number_of_partitions_is_refused(options: RelayOptions) -> None:
