@@ -1,5 +1,6 @@
 """The two accounts of what happened that the demo compares: the ledger over HTTP, and the PSP's own log."""
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
@@ -8,10 +9,12 @@ import msgspec
 from tenacity import AsyncRetrying, retry_if_result, stop_after_delay, wait_fixed
 
 from bootstrap.demo.checks import LogLine
-from bootstrap.demo.shoppers import Merchant
+from bootstrap.demo.shoppers import Merchant, Paid
 
 _CATCH_UP_S: Final = 60
 _BEHIND: Final = 503
+_DOUBT: Final = "PspOutcomeUnknown"
+_READS_AT_ONCE: Final = 16
 
 
 class Books:
@@ -66,6 +69,23 @@ class Books:
                 for line in document["balances"]
             ]
         return owed
+
+    async def doubted_attempts(self, paid: Iterable[Paid]) -> frozenset[str]:
+        """The attempts whose outcome nobody knew for a while, by the payments' histories; the read model has caught up."""
+        gate = asyncio.Semaphore(_READS_AT_ONCE)
+
+        async def doubted(payment: Paid) -> set[str]:
+            path = f"/v1/payment_intents/{payment.intent['id']}/events?limit=100"
+            attempts: set[str] = set()
+            cursor: str | None = ""
+            while cursor is not None:
+                async with gate:
+                    page = await self._read(path + cursor, payment.merchant.api_key, {})
+                attempts |= {event["data"]["attempt_id"] for event in page["data"] if event["type"] == _DOUBT}
+                cursor = f"&cursor={page['next_cursor']}" if page["has_more"] else None
+            return attempts
+
+        return frozenset().union(*await asyncio.gather(*map(doubted, paid)))
 
     async def psp_log(self, after: int = 0) -> list[LogLine]:
         """The PSP's log behind line `after`."""

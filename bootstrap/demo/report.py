@@ -1,7 +1,7 @@
 """The demo's tables: what happened, who is owed what, and whether the books agree."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from rich.console import Console
 from rich.table import Table
@@ -38,6 +38,14 @@ def outcomes(console: Console, paid: Sequence[Paid]) -> None:
         console.print(
             "Declined: " + ", ".join(f"{code} {count}" for code, count in declines.most_common()), soft_wrap=True
         )
+
+
+def doubts(console: Console, paid: Sequence[Paid], doubted: Collection[str]) -> None:
+    """How many attempts at the PSP had an outcome that nobody knew for a while, and how those ended."""
+    attempts = [attempt for payment in paid for attempt in payment.intent["attempts"]]
+    ended = Counter(attempt["status"] for attempt in attempts if attempt["id"] in doubted)
+    found = "".join(f", {count} {status}" for status, count in ended.most_common())
+    console.print(f"Unknown for a while: {ended.total()} of {len(attempts)} attempts at the PSP{found}", soft_wrap=True)
 
 
 def money_owed(console: Console, owed: Sequence[Owed]) -> None:

@@ -47,10 +47,12 @@ async def run_demo(console: Console, place: Place, *, payments: int, seed: int) 
         positions = _furthest(paid)
         after = await books.totals(positions)
         owed = await books.owed(merchants)
+        doubted = await books.doubted_attempts(paid)
         log = await books.psp_log(after=max((line["seq"] for line in before_lines), default=0))
     finally:
         await books.close()
     report.outcomes(console, paid)
+    report.doubts(console, paid, doubted)
     report.money_owed(console, owed)
     report.trial_balance(console, after)
     balances = {(line.merchant.id, line.currency): line.pending + line.available for line in owed}
