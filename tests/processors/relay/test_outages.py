@@ -68,7 +68,7 @@ async def test_a_relay_that_is_killed_again_and_again_leaves_no_gap(options: Rel
             relay.kill()
         enough.set()
         await filling
-        await until(lambda: copied(options), within_s=30)
+        await until(lambda: copied(options), within_s=90)
     assert len(relay.exits) >= 4
     assert await faults_of_topic(options.dsn, options.bootstrap_servers, options.topic.name) == []
 
