@@ -9,6 +9,7 @@ from tests.campaign.installation import Installation
 from tests.campaign.traffic import Sent, Traffic
 from tests.oracles.answers import faults_of_answers, faults_of_repeat
 from tests.oracles.books import faults_against_psp, faults_of_books, faults_of_caps, read_books
+from tests.oracles.ledger import faults_of_postings
 from tests.oracles.psp import faults_of_psp, faults_of_waiting, intents_of, simulator_log
 from tests.oracles.store import faults_of_log, faults_of_references, keys_on_disk
 from tests.oracles.topic import faults_of_topic, stored_records
@@ -30,6 +31,7 @@ async def faults_of_installation(installation: Installation, traffic: Traffic) -
     faults += await faults_of_topic(dsn, installation.kafka_bootstrap, TOPIC)
     faults += faults_of_psp(log, intents)
     faults += await faults_of_waiting(dsn, intents)
+    faults += await faults_of_postings(dsn)
     faults += faults_of_caps(intents)
     faults += faults_of_books(books, records, intents)
     faults += faults_against_psp(books, records, intents, log)
