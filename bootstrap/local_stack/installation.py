@@ -57,17 +57,18 @@ def end(home: Path) -> list[str]:
 
     A supervisor that lives ends its own processes; one that was killed has its processes ended for it.
     """
-    ended = []
-    supervisor = state.load(home).supervisor
+    ended: list[str] = []
+    before = state.load(home)
+    supervisor = before.supervisor
     if supervisor is not None and child.end_recorded(supervisor.identity, timeout_s=SUPERVISOR_STOPS_WITHIN_S):
-        ended.append("supervisor")
+        ended += ["supervisor", *(process.name for process in before.processes)]
     if not home.is_dir():
         return ended
     deadline = time.monotonic() + SUPERVISOR_STOPS_WITHIN_S
     while True:
         try:
             with sole_supervisor(home):
-                ended += end_left_overs(home)
+                ended += [name for name in end_left_overs(home) if name not in ended]
                 forget_processes(home)
                 return ended
         except AlreadyRunningError:

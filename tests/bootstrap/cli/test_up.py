@@ -95,7 +95,8 @@ def test_detached_all_is_healthy_on_return_what_it_prints_works_and_down_leaves_
     assert found["demo"]["api_key"] in second.stdout
     assert json.loads(guilder("status", "--json").stdout)["processes"] == found["processes"]
 
-    assert guilder("down").stdout == "ended: supervisor\n"
+    names = [process["name"] for process in found["processes"]]
+    assert guilder("down").stdout == f"ended: {', '.join(['supervisor', *names])}\n"
     assert not any(psutil.pid_exists(process["pid"]) for process in found["processes"])
     assert guilder("status").returncode == 3
     assert json.loads(guilder("status", "--json").stdout)["demo"] == found["demo"]
