@@ -77,7 +77,8 @@ _COMMAND_HEADERS: Final = ("Request-Id", "ETag", "Guilder-Position", "Idempotent
 
 def _refusals(kind: type[Rejected] = Rejected) -> Iterator[type[Rejected]]:
     for child in kind.__subclasses__():
-        if "code" in vars(child):
+        # The family is closed: one that stands elsewhere is no part of the API, whoever loaded it.
+        if "code" in vars(child) and child.__module__ == Rejected.__module__:
             yield child
         yield from _refusals(child)
 

@@ -12,6 +12,7 @@ import pytest
 from bootstrap.openapi import ALL_ROUTES, DOCUMENT, component_name, document_bytes, refusals_by_code
 from command_api import ROUTES
 from command_api.examples import CREATED_INTENT, PROCESSED_INTENT, PROCESSED_REFUND
+from schemas.errors import Rejected
 from schemas.resources import PaymentIntentResource, RefundResource
 from tests.command_api.conversation import Client
 
@@ -21,6 +22,13 @@ COMMITTED: dict[str, Any] = json.loads(DOCUMENT.read_bytes())
 
 def test_the_committed_document_is_the_one_the_routes_make() -> None:
     assert DOCUMENT.read_bytes() == document_bytes(), "write it anew: python -m bootstrap.openapi"
+
+
+def test_a_refusal_from_outside_the_family_does_not_enter_it() -> None:
+    class Foreign(Rejected):
+        code, status, title = "foreign", 418, "Of no concern to the API."
+
+    assert Foreign.code not in refusals_by_code()
 
 
 def test_it_is_valid_openapi_3_1() -> None:
