@@ -144,15 +144,16 @@ def test_the_newest_no_of_any_operation_is_shown(
     assert failed.state.last_decline is None
 
 
-def test_of_several_the_no_that_was_told_last_is_shown() -> None:
+@pytest.mark.parametrize(("sooner", "later"), [("first", "second"), ("second", "first")])
+def test_of_several_the_no_that_was_told_last_is_shown(sooner: str, later: str) -> None:
     both = given(
         authorized(),
         request_capture(1000, "first"),
         request_capture(1000, "second"),
         start("first", "capture"),
         start("second", "capture"),
-        refused("second", decline=replace(DECLINED, code="card_expired")),
-        refused("first"),
+        refused(sooner, decline=replace(DECLINED, code="card_expired")),
+        refused(later),
     )
     error = payment_intent.resource(both.state).last_payment_error
     assert error is not None
