@@ -13,8 +13,10 @@ from uuid import UUID
 import msgspec
 import prometheus_client
 from fastapi import FastAPI, Request, Response
+from fastapi.openapi.docs import get_swagger_ui_html
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
+from starlette.staticfiles import StaticFiles
 
 from bootstrap import openapi
 from bootstrap.clock import random_bytes
@@ -39,6 +41,7 @@ _REQUESTS: Final = prometheus_client.Histogram(
     buckets=(0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.512, 1, 2, 4, 8, 16, 32),
 )
 _CLIENT_CLOSED: Final = 499
+_ASSETS_PATH: Final = "/docs/assets"
 _UNAVAILABLE: Final = 503
 
 
@@ -65,6 +68,8 @@ class FrameworkApp(FastAPI):
             title=openapi.TITLE,
             version=openapi.API_VERSION,
             description=openapi.DESCRIPTION,
+            # The reference is served with its own assets (`_add_reference`): a closed network has no CDN.
+            docs_url=None,
             redoc_url=None,
             redirect_slashes=False,
             **options,
@@ -103,6 +108,7 @@ def framework_app(parts: Parts, edge: Edge | None = None, health: Health | None 
                 operation_id=openapi.operation_id(route),
             )
     _add_operations(app, health)
+    _add_reference(app)
     if edge is not None:
         app.add_exception_handler(HTTPException, partial(_unserved, edge))
     return app
@@ -138,6 +144,23 @@ def _response(reply: Reply) -> Response:
     response = Response(reply.body, status_code=reply.status)
     response.raw_headers = reply.headers
     return response
+
+
+def _add_reference(app: FrameworkApp) -> None:
+    app.mount(_ASSETS_PATH, StaticFiles(packages=[("fastapi_offline", "static")]))
+
+    async def reference() -> Response:
+        """The API's reference, readable without the internet."""
+        await asyncio.sleep(0)
+        return get_swagger_ui_html(
+            openapi_url="/openapi.json",
+            title=openapi.TITLE,
+            swagger_js_url=f"{_ASSETS_PATH}/swagger-ui-bundle.js",
+            swagger_css_url=f"{_ASSETS_PATH}/swagger-ui.css",
+            swagger_favicon_url=f"{_ASSETS_PATH}/favicon.png",
+        )
+
+    app.add_api_route("/docs", reference, include_in_schema=False)
 
 
 def _add_operations(app: FrameworkApp, health: Health | None) -> None:

@@ -65,7 +65,7 @@ class CursorInvalid(Rejected):
 
 
 class FilterUnknown(Rejected):
-    code, status, title = "filter_unknown", 400, "This list has no such filter."
+    code, status, title = "filter_unknown", 400, "There is no such filter or query parameter here."
 
 
 # 401 and 403: who is asking

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from bootstrap.settings import Settings
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()

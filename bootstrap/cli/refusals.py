@@ -7,6 +7,9 @@ from typing import Final
 
 EXPECTED: Final = frozenset(
     {
+        "asyncpg.exceptions.CannotConnectNowError",
+        "asyncpg.exceptions._base.InterfaceError",
+        "asyncpg.exceptions.PostgresConnectionError",
         "bootstrap.local_stack.LocalStackError",
         "event_store.schema_copies.SchemaDisagreement",
         "event_store.store.WrongNumberOfShards",

@@ -36,7 +36,9 @@ def outcomes(console: Console, paid: Sequence[Paid]) -> None:
     console.print(table)
     if declines:
         console.print(
-            "Declined: " + ", ".join(f"{code} {count}" for code, count in declines.most_common()), soft_wrap=True
+            "Refused by the PSP (the newest reason of each payment): "
+            + ", ".join(f"{code} {count}" for code, count in declines.most_common()),
+            soft_wrap=True,
         )
 
 

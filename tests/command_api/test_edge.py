@@ -1,6 +1,7 @@
 """The edge: one renderer of problems, request ids, sizes, methods, and what an operator may look at."""
 
 import json
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -258,3 +259,14 @@ async def test_operators_find_health_metrics_and_the_reference(client: Client) -
     metrics = (await client.http.get(client.url + "/metrics")).text
     wanted = 'guilder_http_request_seconds_count{method="POST",route="/v1/payment_intents",status="201"}'
     assert wanted in metrics
+
+
+async def test_the_reference_needs_nothing_from_outside(client: Client) -> None:
+    page = await client.http.get(client.url + "/docs")
+    assets = re.findall(r"(?:src|href)=\"([^\"]+)\"", page.text)
+    assert len(assets) == 3
+    for asset in assets:
+        served = await client.http.get(client.url + asset)
+        assert served.status_code == 200, asset
+        assert served.content
+    assert (await client.http.get(client.url + "/docs/assets/nothing.js")).status_code == 404
