@@ -57,7 +57,7 @@ def payment_method_of(body: PaymentMethodBody) -> PaymentMethod:
     """What the log keeps of `body`: the network, provider or bank as `brand`, and the PSP's token.
 
     Raises:
-        PaymentMethodNotSupported: UPI, which needs the payer's address (payments.md section 2, personal data).
+        PaymentMethodNotSupported: UPI, which needs the payer's address, and personal data does not enter the log.
     """
     match body:
         case CardPayment(token=token):

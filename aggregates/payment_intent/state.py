@@ -242,7 +242,7 @@ class PaymentIntent(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def status(self) -> PaymentIntentStatus:
-        """The status word: payments.md section 1, first match wins."""
+        """The status word; in `status.py`, the first match wins."""
         return derive_status(self)
 
     @property

@@ -1,4 +1,4 @@
-"""The status word of a payment intent: derived from its amounts, never stored (payments.md section 1)."""
+"""The status word of a payment intent: derived from its amounts, never stored."""
 
 from typing import TYPE_CHECKING, Final
 
@@ -11,7 +11,7 @@ MAX_AUTHORIZATIONS: Final = 10
 
 
 def derive_status(state: "PaymentIntent") -> PaymentIntentStatus:
-    """The first word that matches, in the order of payments.md.
+    """The first word that matches.
 
     Two cases the table leaves open: while a capture is on its way past the hold's expiry the intent is still
     `authorized`, because `expired` would be taken back if the capture succeeds; and an intent all of whose captured

@@ -9,7 +9,7 @@ from bootstrap.processes import HealthReport, health_details, serve
 from bootstrap.processes.connections import store_options
 from bootstrap.processes.consumers import consumer_options
 from bootstrap.settings import SettingMissing, Settings
-from processors.psp.simulator import SimulatorOptions
+from processors.psp.simulator import SimulatorOptions, SimulatorPsp
 from processors.saga.payment_saga import PaymentSaga, SagaOptions
 
 
@@ -21,14 +21,16 @@ async def run(settings: Settings) -> None:
     """
     if settings.psp_simulator.key is None:
         raise SettingMissing("GUILDER_PSP_SIMULATOR__KEY is not set")
+    simulator = SimulatorOptions(url=settings.psp_simulator.url, key=settings.psp_simulator.key)
     saga = PaymentSaga(
         SagaOptions(
             store=store_options(settings),
             consumer=consumer_options(settings, "guilder-saga"),
-            simulator=SimulatorOptions(url=settings.psp_simulator.url, key=settings.psp_simulator.key),
+            psp_deadline_s=simulator.deadline_s,
             holder=f"saga-{os.getpid()}",
             delay_scale=settings.delay_scale,
         ),
+        {"simulator": SimulatorPsp(simulator)},
         clock=SYSTEM_CLOCK,
         ids=SYSTEM_IDS,
     )

@@ -32,7 +32,8 @@ DELAYS_MS: Final = (2_000, 4_000, 8_000, 16_000, 32_000)
 RETRIES: Final = len(DELAYS_MS)
 INQUIRIES: Final = 3
 INQUIRIES_WHILE_PENDING: Final = 6
-_JITTER: Final = 0.2
+_JITTER: Final = 5
+"""A delay moves by at most one part in five."""
 _NEXT_STEPS: Final[dict[Stage, NextStep]] = {"call": "retry", "inquiry": "inquiry", "reversal": "reversal"}
 
 
@@ -184,8 +185,8 @@ def after_undoing(progress: Progress, reply: ReversalReply) -> Verdict:
 def jittered(delay_ms: int, attempt_id: UUID, try_no: int) -> int:
     """`delay_ms` moved by at most a fifth either way, always the same for one attempt and try."""
     seed = hashlib.sha256(attempt_id.bytes + try_no.to_bytes(4)).digest()
-    share = int.from_bytes(seed[:4]) / 0xFFFFFFFF
-    return round(delay_ms * (1 - _JITTER + 2 * _JITTER * share))
+    share = int.from_bytes(seed[:4])  # of 2³²
+    return delay_ms - delay_ms // _JITTER + (2 * delay_ms // _JITTER * share >> 32)
 
 
 def _settled(answer: Answer, resolved_by: Source) -> Approved | Negative:

@@ -12,7 +12,6 @@ from event_store import EventStore, StoreOptions
 from processors.log_consumer import HaltedShards, LogConsumer, LogConsumerHealth, LogConsumerOptions
 from processors.patience import patiently
 from processors.psp.provider import PaymentServiceProvider
-from processors.psp.simulator import SimulatorOptions, SimulatorPsp
 from processors.saga.attempts import Attempts
 from processors.saga.connections import open_pool
 from processors.saga.scheduler import PROJECTION, SagaScheduler
@@ -29,13 +28,14 @@ class SagaOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Settings of one saga process.
 
     `holder` names the process in leases. `concurrency` steps are under way at a time, and as many connections are
-    kept to the PSP. `delay_scale` multiplies every delay: retries, inquiries, expiry, availability, back-off. A lease
-    lasts `lease_margin_s` seconds longer than a PSP's deadline: what a killed process had in hand waits as long.
+    kept to a PSP. `delay_scale` multiplies every delay: retries, inquiries, expiry, availability, back-off. A lease
+    lasts `lease_margin_s` seconds longer than `psp_deadline_s`, the longest that any of the PSPs may take for a call:
+    what a killed process had in hand waits as long.
     """
 
     store: StoreOptions
     consumer: LogConsumerOptions
-    simulator: SimulatorOptions
+    psp_deadline_s: float
     holder: str
     concurrency: int = 64
     delay_scale: float = 1.0
@@ -46,7 +46,7 @@ class SagaOptions(msgspec.Struct, frozen=True, kw_only=True):
         return WorkerOptions(
             holder=self.holder,
             concurrency=self.concurrency,
-            lease_s=self.simulator.deadline_s + self.lease_margin_s,
+            lease_s=self.psp_deadline_s + self.lease_margin_s,
             delay_scale=self.delay_scale,
         )
 
@@ -71,10 +71,16 @@ class Machinery(msgspec.Struct, frozen=True):
 
 
 class PaymentSaga:
-    """One saga process. Several may run: shards are shared out by Kafka, steps by their leases."""
+    """One saga process. Several may run: shards are shared out by Kafka, steps by their leases.
 
-    def __init__(self, options: SagaOptions, *, clock: Clock, ids: IdFactory) -> None:
+    `providers` are the PSPs by the names that the routing table gives them; they are closed when `run` ends.
+    """
+
+    def __init__(
+        self, options: SagaOptions, providers: Mapping[str, PaymentServiceProvider], *, clock: Clock, ids: IdFactory
+    ) -> None:
         self._options = options
+        self._providers = providers
         self._clock = clock
         self._ids = ids
         self._workers: Workers | None = None
@@ -107,12 +113,12 @@ class PaymentSaga:
             stack.push_async_callback(pool.close)
             store = await EventStore.open(self._options.store)
             stack.push_async_callback(store.close)
-            psp = SimulatorPsp(self._options.simulator)
-            stack.push_async_callback(psp.close)
+            for provider in self._providers.values():
+                stack.push_async_callback(provider.close)
             machinery = assemble(
                 pool=pool,
                 store=store,
-                providers={"simulator": psp},
+                providers=self._providers,
                 clock=self._clock,
                 ids=self._ids,
                 options=self._options.workers(),

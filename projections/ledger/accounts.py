@@ -1,4 +1,4 @@
-"""The chart of accounts: nine codes, each with a party behind it or none (payments.md section 3)."""
+"""The chart of accounts: nine codes, each with a party behind it or none (docs/ledger.md)."""
 
 from functools import lru_cache
 from typing import Final

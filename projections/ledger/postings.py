@@ -1,4 +1,4 @@
-"""The posting rules, one table: what each event does to the books (payments.md section 3).
+"""The posting rules, one table: what each event does to the books (docs/ledger.md).
 
 Pure: a posting depends on the recorded event alone, so whoever folds the log gets the same ledger to the last cent.
 To add a rule, add its line to `_postings`, and its event to `POSTED` if it had none; a new event type that has no branch

@@ -1,7 +1,7 @@
 """The posting oracle: the ledger computed once more, from the raw records, by somebody who never saw how we post.
 
 It shares nothing with `projections`: the frames are read with the schema that wrote them, as plain dictionaries, and
-the table below was written from the contract (payments.md section 3), in its own form.
+the table below was written from the contract (docs/ledger.md), in its own form.
 """
 
 from collections import Counter

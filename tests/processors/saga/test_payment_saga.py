@@ -9,6 +9,7 @@ import pytest
 from bootstrap.clock import SYSTEM_CLOCK
 from event_store import StoreOptions
 from processors.log_consumer import LogConsumerOptions
+from processors.psp.simulator import SimulatorPsp
 from processors.relay import Relay, RelayOptions
 from processors.saga.payment_saga import PaymentSaga, SagaOptions
 from processors.topics import TopicOptions
@@ -41,7 +42,7 @@ def options(database: str, kafka_bootstrap: str, topic_prefix: str, fast_psp: Si
             group=f"{topic_prefix}saga",
             shards=TEST_SHARDS,
         ),
-        simulator=simulator_options(fast_psp.url),
+        psp_deadline_s=simulator_options(fast_psp.url).deadline_s,
         holder="test",
         concurrency=16,
         delay_scale=DELAY_SCALE,
@@ -51,7 +52,8 @@ def options(database: str, kafka_bootstrap: str, topic_prefix: str, fast_psp: Si
 async def test_payments_through_kafka_and_back(database: str, options: SagaOptions, fast_psp: SimulatorProcess) -> None:
     topic = TopicOptions(name=options.consumer.topic, partitions=TEST_SHARDS)
     relay = Relay(RelayOptions(dsn=database, bootstrap_servers=options.consumer.bootstrap_servers, topic=topic))
-    saga = PaymentSaga(options, clock=SYSTEM_CLOCK, ids=IDS)
+    providers = {"simulator": SimulatorPsp(simulator_options(fast_psp.url))}
+    saga = PaymentSaga(options, providers, clock=SYSTEM_CLOCK, ids=IDS)
     assert not saga.health().ready
     async with store_at(database) as store, at_work(relay), at_work(saga):
 
@@ -77,4 +79,4 @@ async def test_payments_through_kafka_and_back(database: str, options: SagaOptio
 
 
 async def test_a_lease_outlasts_the_psps_deadline_by_ten_seconds(options: SagaOptions) -> None:
-    assert options.workers().lease_s >= options.simulator.deadline_s + 10
+    assert options.workers().lease_s >= options.psp_deadline_s + 10
