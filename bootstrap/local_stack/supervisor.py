@@ -28,8 +28,8 @@ READY_WITHIN_S: Final = 120.0
 ENDS_ALLOWED_AT_START: Final = 3
 """A process that ends this often before it was ever healthy fails the start: it will not mend by itself."""
 
-
-STARTS_ON_LOST_PORTS: Final = 3
+STARTS_ON_LOST_PORTS: Final = 6
+"""Each of three ports may be lost once to another installation that starts at this very moment, and then some."""
 
 
 class StopRequested(BaseException):
