@@ -102,7 +102,8 @@ def own_broker(tmp_path: Path) -> Iterator[OwnBroker]:
         broker.kill()
 
 
-@pytest.mark.slow
+# In the suite the whole installation does this, in tests/campaign/test_short_campaign.py.
+@pytest.mark.campaign
 async def test_a_broker_that_is_away_holds_nobody_up_and_is_caught_up_with(
     database: str, own_broker: OwnBroker
 ) -> None:
