@@ -148,6 +148,8 @@ async def test_it_comes_up_ends_without_a_trace_and_comes_up_again_with_its_data
     assert installation.end(one.home) == []
 
 
+# In the suite the short campaign kills every process of a whole installation.
+@pytest.mark.campaign
 def test_whatever_is_killed_comes_back(make: Callable[..., Installation]) -> None:
     one = make()
     one.up()
