@@ -121,6 +121,9 @@ class Driver:
     def free(self, connection: Connection, now: float) -> None:
         """A connection has its answer; give it the next request if one is due."""
         self._under_way -= 1
+        if now >= self.tally.counts_until:
+            # A timer may come late; nothing is sent that could not count.
+            self._sending = False
         if self._load.rate is None:
             self._dispatch(connection, now)
         elif self._due and self._sending:
