@@ -103,10 +103,13 @@ class Edge:
 
 def headers_of(scope: Scope) -> dict[str, str]:
     """The request's headers, names in lower case; a header that came twice is joined (RFC 9110 section 5.3)."""
-    headers: dict[str, str] = {}
-    for raw_name, raw_value in scope["headers"]:
-        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
-        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    raw = scope["headers"]
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in raw}
+    if len(headers) < len(raw):
+        headers = {}
+        for raw_name, raw_value in raw:
+            name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
+            headers[name] = f"{headers[name]}, {value}" if name in headers else value
     return headers
 
 
@@ -157,12 +160,10 @@ def _require_query(route: Route[Any], query: tuple[tuple[str, str], ...]) -> Non
 
 
 def _rendered(answer: Answer, request_id: str) -> Reply:
-    status = answer.status
-    headers: Headers = [_NO_STORE, (b"request-id", request_id.encode())]
-    for name, value in answer.headers.items():
-        headers.append((name.lower().encode(), value.encode()))
-    if status in _NOTHING:
-        return Reply(status, headers, b"")
+    headers: Headers = [(name.lower().encode(), value.encode()) for name, value in answer.headers.items()]
+    headers += [_NO_STORE, (b"request-id", request_id.encode())]
+    if answer.status in _NOTHING:
+        return Reply(answer.status, headers, b"")
     body = _encoder.encode(answer.body)
-    headers += [_CONTENT, (b"content-length", str(len(body)).encode())]
-    return Reply(status, headers, body)
+    headers += [_CONTENT, (b"content-length", b"%d" % len(body))]
+    return Reply(answer.status, headers, body)

@@ -104,7 +104,8 @@ class Execution:
         expected_version: int | None = None,
     ) -> Executed[State]:
         """See `EventStore.execute`."""
-        turn = await self._take_turn(stream_id)
+        # Of a stream that is said to be new nobody else can know yet, so there is nobody to take turns with.
+        turn = None if expected_version == 0 else await self._take_turn(stream_id)
         try:
             fold = await self._first_fold(decider, stream_id, expected_version)
             conflicts = 0
@@ -133,8 +134,9 @@ class Execution:
                     return Executed(fold.state, (), fold.stream)
                 fold = self._folded(decider, await self._streams.load(stream_id), fresh=True)
         finally:
-            turn.lock.release()
-            self._leave(stream_id, turn)
+            if turn is not None:
+                turn.lock.release()
+                self._leave(stream_id, turn)
         raise ConcurrentUpdate
 
     def _decide(

@@ -9,10 +9,10 @@ import msgspec
 
 from event_store.connections import ReadConnections
 from event_store.record_hashes import NO_PREDECESSOR
-from event_store.tick_batch import TickBatch
 from schemas.codec import FrameMalformed
 from schemas.identifiers import shard_of
 from schemas.records import Record, RecordedEvent
+from schemas.tick_batch import TickBatch
 
 COLUMNS: Final = (
     "shard, position, stream_id, version, event_id, type, payload, metadata, command_key, request_hash, "

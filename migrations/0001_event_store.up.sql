@@ -154,12 +154,7 @@ REVOKE EXECUTE ON FUNCTION create_shards(integer) FROM PUBLIC;
 
 -- VOLATILE plpgsql, so that the statement after the lock takes a fresh snapshot: one statement that both waits for the
 -- head and reads would decide on what it saw before it waited.
-CREATE FUNCTION append_events(
-    shards integer[], stream_ids uuid[], expected_versions integer[], expected_hashes bytea[],
-    command_keys uuid[], request_hashes bytea[], event_counts integer[],
-    event_commands integer[], event_numbers integer[], event_ids uuid[], event_types text[],
-    event_payloads bytea[], event_metadata bytea[], event_hashes bytea[]
-) RETURNS TABLE (command integer, outcome smallint, first_position bigint, first_event_id uuid, at_ms bigint)
+CREATE FUNCTION append_events(shards integer[], commands json, events json) RETURNS TABLE (command integer, outcome smallint, first_position bigint, first_event_id uuid, at_ms bigint)
 LANGUAGE plpgsql VOLATILE
 -- One generic plan for any number of commands, made of index probes however empty the tables were when it was made.
 SET plan_cache_mode = force_generic_plan
@@ -196,13 +191,20 @@ BEGIN
             coalesce(done.position, tip.position) AS position,
             coalesce(done.event_id, tip.event_id) AS event_id,
             coalesce(done.recorded_at, tip.recorded_at) AS recorded_at
-        FROM unnest(
-            append_events.shards, append_events.stream_ids, append_events.expected_versions,
-            append_events.expected_hashes, append_events.command_keys, append_events.request_hashes,
-            append_events.event_counts
-        ) WITH ORDINALITY AS c (
-            shard, stream_id, expected_version, expected_hash, command_key, request_hash, event_count, number
-        )
+        FROM (
+            SELECT
+                number, shard, stream_id, expected_version, decode(expected_hash, 'base64') AS expected_hash,
+                command_key, decode(request_hash, 'base64') AS request_hash, event_count
+            FROM ROWS FROM (
+                json_to_recordset(append_events.commands) AS (
+                    shard integer, stream_id uuid, expected_version integer, expected_hash text,
+                    command_key uuid, request_hash text, event_count integer
+                )
+            ) WITH ORDINALITY AS asked (
+                shard, stream_id, expected_version, expected_hash, command_key, request_hash, event_count, number
+            )
+            OFFSET 0 -- each value is decoded once
+        ) c
         LEFT JOIN LATERAL (
             SELECT e.position, e.event_id, e.recorded_at
             FROM events e
@@ -233,13 +235,11 @@ BEGIN
         )
         SELECT
             p.shard, p.before + e.number, p.stream_id, p.expected_version + e.number, e.event_id, e.type,
-            e.payload, e.metadata, CASE WHEN e.number = 1 THEN p.command_key END,
-            CASE WHEN e.number = 1 THEN p.request_hash END, e.record_hash, p.recorded_at
-        FROM unnest(
-            append_events.event_commands, append_events.event_numbers, append_events.event_ids,
-            append_events.event_types, append_events.event_payloads, append_events.event_metadata,
-            append_events.event_hashes
-        ) AS e (command, number, event_id, type, payload, metadata, record_hash)
+            decode(e.payload, 'base64'), decode(e.metadata, 'base64'), CASE WHEN e.number = 1 THEN p.command_key END,
+            CASE WHEN e.number = 1 THEN p.request_hash END, decode(e.record_hash, 'base64'), p.recorded_at
+        FROM json_to_recordset(append_events.events) AS e (
+            command integer, number integer, event_id uuid, type text, payload text, metadata text, record_hash text
+        )
         JOIN placed p ON p.number = e.command
     ), advanced AS (
         UPDATE heads h
@@ -261,8 +261,8 @@ BEGIN
 END
 $function$;
 COMMENT ON FUNCTION append_events IS
-    'The only way to append. Takes a batch of commands for any shards as parallel arrays (event_commands: 1-based index '
-    'of the event''s command; event_numbers: 1-based within it), locks the heads in shard order, drops a command whose '
+    'The only way to append. Takes a batch of commands for any of the shards and, apart from them, their events (command: '
+    '1-based index of the event''s command; number: 1-based within it; bytes in base64), locks the heads in shard order, drops a command whose '
     'key exists (outcome 1) or whose token, the version and record hash it was decided on, is stale (outcome 2), inserts '
     'the rest at the next positions (outcome 0) and advances the heads. first_position and at_ms are those of the '
     'command''s first event, or of the record that stood in its way, with that record''s first_event_id. No two commands '

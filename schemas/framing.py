@@ -26,7 +26,8 @@ def framed(domain: str, *fields: bytes | int | str | UUID | None) -> bytes:
     """`domain` and `fields` as the bytes that are hashed."""
     pieces = [domain.encode(), b"\0"]
     for field in fields:
-        raw = _raw(field)
+        # Most fields are bytes or text; every command is framed three times.
+        raw = field if isinstance(field, bytes) else field.encode() if isinstance(field, str) else _raw(field)
         pieces += (len(raw).to_bytes(4), raw)
     return b"".join(pieces)
 

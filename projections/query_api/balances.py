@@ -1,6 +1,8 @@
 """`GET /v1/balances`: what the platform owes a merchant, pending and available."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, Final
 from uuid import UUID
 
@@ -35,24 +37,27 @@ _OF_MERCHANT: Final = """
 """
 
 
-# The same in one statement, which is a snapshot by itself: its schema is the generation that was live a moment ago, so
-# the row says which one is live now.
-_OF_MERCHANT_NOW: Final = """
-    SELECT l.generation, coalesce(c.position, 0) AS position, m.*
+# The same for many merchants in one statement, which is a snapshot by itself: its schema is the generation that was live
+# a moment ago, so each row says which one is live now.
+_OF_MERCHANTS_NOW: Final = """
+    SELECT asked.number, l.generation, coalesce(c.position, 0) AS position, m.*
     FROM live l
-    LEFT JOIN checkpoints c ON c.projection = l.projection AND c.generation = l.generation AND c.shard = $1
+    CROSS JOIN unnest($1::integer[], $2::text[], $3::boolean[]) WITH ORDINALITY AS asked (shard, party, livemode, number)
+    LEFT JOIN checkpoints c ON c.projection = l.projection AND c.generation = l.generation AND c.shard = asked.shard
     LEFT JOIN LATERAL (
         SELECT a.livemode, a.currency,
             coalesce(sum(b.credits - b.debits) FILTER (WHERE a.code = 'merchant_pending'), 0)::bigint AS pending,
             coalesce(sum(b.credits - b.debits) FILTER (WHERE a.code = 'merchant_available'), 0)::bigint AS available
         FROM {schema}.accounts a JOIN {schema}.balances b USING (shard, account)
-        WHERE a.shard = $1 AND a.party = $2 AND a.code IN ('merchant_pending', 'merchant_available')
-          AND ($3::boolean IS NULL OR a.livemode = $3)
+        WHERE a.shard = asked.shard AND a.party = asked.party AND a.code IN ('merchant_pending', 'merchant_available')
+          AND (asked.livemode IS NULL OR a.livemode = asked.livemode)
         GROUP BY a.livemode, a.currency
     ) m ON true
     WHERE l.projection = 'ledger'
-    ORDER BY m.livemode, m.currency
+    ORDER BY asked.number, m.livemode, m.currency
 """
+Asked = tuple[UUID, bool | None]
+"""A merchant, and the mode that the caller may see; null: both."""
 
 
 async def balances(services: QueryServices, call: Call) -> Answer:
@@ -60,27 +65,35 @@ async def balances(services: QueryServices, call: Call) -> Answer:
     parameters = QueryParameters(call, PARAMETERS)
     merchant_id = _whose(services, call, parameters)
     if not parameters.filters_beside("merchant_id") and MIN_POSITION_HEADER not in call.headers:
-        answer = await _now(services, merchant_id, call.principal.livemode)
+        answer: Answer | None = await services.batched(current_balances).get((merchant_id, call.principal.livemode))
         if answer is not None:
             return answer
     return await _at_a_position(services, call, parameters, merchant_id)
 
 
-async def _now(services: QueryServices, merchant_id: UUID, livemode: bool | None) -> Answer | None:
-    """The answer from one statement, or null where the generation was switched since it was last seen."""
+async def current_balances(services: QueryServices, asked: Sequence[Asked]) -> Mapping[Asked, Answer | None]:
+    """The answer to each question from one statement, or null where the generation was switched since it was last seen."""
+    nothing: dict[Asked, Answer | None] = dict.fromkeys(asked)
     generation = services.last_seen.get("ledger")
     if generation is None:
-        return None
-    party, shard = public_id(Prefix.MERCHANT, merchant_id), shard_of(merchant_id)
-    query = _OF_MERCHANT_NOW.format(schema=schema_name("ledger", generation))
+        return nothing
+    parties = [public_id(Prefix.MERCHANT, merchant_id) for merchant_id, _ in asked]
+    shards = [shard_of(merchant_id) for merchant_id, _ in asked]
+    query = _OF_MERCHANTS_NOW.format(schema=schema_name("ledger", generation))
     async with connected(services) as connection:
         try:
-            rows = await connection.fetch(query, shard, party, livemode)
+            rows = await connection.fetch(query, shards, parties, [livemode for _, livemode in asked])
         except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError):
-            return None
+            return nothing
     if rows[0]["generation"] != generation:
-        return None
-    return _answer(party, {shard: rows[0]["position"]}, None, [row for row in rows if row["currency"] is not None])
+        return nothing
+    of_each = [list(group) for _, group in groupby(rows, key=itemgetter("number"))]
+    return {
+        question: _answer(
+            party, {shard: found[0]["position"]}, None, [row for row in found if row["currency"] is not None]
+        )
+        for question, party, shard, found in zip(asked, parties, shards, of_each, strict=True)
+    }
 
 
 async def _at_a_position(services: QueryServices, call: Call, parameters: QueryParameters, merchant_id: UUID) -> Answer:

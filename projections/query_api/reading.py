@@ -1,9 +1,10 @@
 """Reading a projection: one consistent snapshot of the live generation, at a position that the answer states."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, TypeVar
 
 import asyncpg
 import msgspec
@@ -13,9 +14,14 @@ from projections.projection import schema_name
 from projections.query_api.parameters import bad_parameter
 from schemas.errors import Overloaded, PositionNotReached, ShardUnavailable
 from schemas.routes import Call
+from schemas.tick_batch import TickBatch
 from schemas.timestamps import parse_rfc3339
 
+Key = TypeVar("Key", bound=Hashable)
+Found = TypeVar("Found", bound=Mapping[Any, Any])
+
 ROLE: Final = "guilder_projections"
+_KEYS_OF_A_QUERY: Final = 512
 MIN_POSITION_HEADER: Final = "guilder-min-position"
 _POLL_S: Final = 0.02
 _UNREACHABLE: Final = (
@@ -44,6 +50,14 @@ class QueryServices:
         self.max_wait_s = max_wait_s
         self.last_seen: dict[str, int] = {}
         """Which generation of each projection was live when it was last read; it may have been switched since."""
+        self._batches: dict[Any, TickBatch[Any, Any]] = {}
+
+    def batched(self, read: "Callable[[QueryServices, Sequence[Key]], Awaitable[Found]]") -> "TickBatch[Key, Any]":
+        """The batch through which all calls ask `read`, which answers many keys with one query."""
+        batch = self._batches.get(read)
+        if batch is None:
+            batch = self._batches[read] = TickBatch(partial(read, self), limit=_KEYS_OF_A_QUERY)
+        return batch
 
     @classmethod
     async def open(
@@ -67,6 +81,8 @@ class QueryServices:
 
     async def close(self) -> None:
         """Close the connections once the running reads have ended."""
+        for batch in self._batches.values():
+            await batch.close()
         await self.pool.close()
 
 

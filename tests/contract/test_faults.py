@@ -38,7 +38,7 @@ async def test_a_lost_answer_to_a_commit_is_found_out(
     proxy, store = proxy_and_store
     await store.append(first(ids, ids.new_id(0)))
     command = first(ids, ids.new_id(0), key=key, events=2)
-    swallow_once(proxy, command.stream_id.bytes)
+    swallow_once(proxy, str(command.stream_id).encode())
     appended = await store.append(command)
     assert proxy.cuts == 1
     assert [record.position for record in appended.records] == [2, 3]
@@ -53,7 +53,7 @@ async def test_after_a_lost_answer_each_of_a_batch_learns_its_own_outcome(
     taken = (await store.append(first(ids, ids.new_id(1), key="taken"))).records[0]
     commands = [first(ids, ids.new_id(number % 4), key=f"key {number}") for number in range(30)]
     commands += [first(ids, taken.stream_id), first(ids, ids.new_id(1), key="taken")]
-    swallow_once(proxy, commands[0].stream_id.bytes)
+    swallow_once(proxy, str(commands[0].stream_id).encode())
     outcomes = await asyncio.gather(*(store.append(command) for command in commands), return_exceptions=True)
     assert proxy.cuts == 1
     assert all(isinstance(outcome, Appended) for outcome in outcomes[:30])

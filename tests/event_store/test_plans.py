@@ -54,8 +54,9 @@ async def explain(database: str) -> AsyncIterator[Explain]:
     async def run(statement: str, *values: Any) -> list[dict[str, Any]]:
         # Of tables this small the planner knows that reading them whole is cheap; it must not, since they grow.
         await connection.execute("VACUUM (ANALYZE) events")
+        prepared = await connection.prepare(statement)  # the driver looks up types with queries of its own
         logged.clear()
-        await connection.fetch(statement, *values)
+        await prepared.fetch(*values)
         return [json.loads(message.partition("plan:")[2]) for message in logged if "plan:" in message]
 
     await connection.execute("LOAD 'auto_explain'")

@@ -3,7 +3,7 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from event_store.tick_batch import TickBatch
+from schemas.tick_batch import TickBatch
 
 
 class Doubling:
@@ -63,3 +63,25 @@ async def test_one_who_goes_away_takes_nobody_along() -> None:
         await tasks[0]
     assert await asyncio.gather(*tasks[1:]) == [2, 2]
     await batch.close()
+
+
+async def test_while_enough_queries_are_under_way_what_comes_gathers_for_the_next() -> None:
+    answering = asyncio.Event()
+    queries: list[list[int]] = []
+
+    async def fetch(keys: Sequence[int]) -> Mapping[int, int]:
+        queries.append(list(keys))
+        await answering.wait()
+        return {key: 2 * key for key in keys}
+
+    batch = TickBatch(fetch, limit=2, at_once=1)
+    asked = []
+    for key in range(5):
+        asked.append(asyncio.create_task(batch.get(key)))
+        await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert queries == [[0]]
+    answering.set()
+    await batch.close()
+    assert await asyncio.gather(*asked) == [0, 2, 4, 6, 8]
+    assert queries == [[0], [1, 2], [3, 4]]
