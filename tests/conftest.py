@@ -18,6 +18,11 @@ from tests import stack as stack_module
 TEST_SHARDS = 4
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Those that need a whole installation come last, so that it does not run beside all the others."""
+    items.sort(key=lambda item: "installation" in getattr(item, "fixturenames", ()))
+
+
 @pytest.fixture(scope="session")
 def stack() -> Iterator[ServerAddresses]:
     """A PostgreSQL and a Kafka for this test run; see tests/stack.py for where they come from."""

@@ -76,7 +76,8 @@ def main() -> None:
         complain(str(error))
         sys.exit(MISUSED)
     except ValidationError as error:
-        complain(f"a setting is wrong: {error}")
+        for wrong in wrong_settings(error):
+            complain(wrong)
         sys.exit(MISUSED)
     except Exception as error:
         sentence = refusal_in(error)
@@ -84,6 +85,14 @@ def main() -> None:
             raise
         complain(sentence)
         sys.exit(1)
+
+
+def wrong_settings(error: ValidationError) -> list[str]:
+    """A sentence for each setting that is wrong, by its variable's name; never its value, which may be a secret."""
+    return [
+        f"GUILDER_{'__'.join(map(str, wrong['loc'])).upper()} is wrong: {wrong['msg']}"
+        for wrong in error.errors(include_url=False, include_context=False, include_input=False)
+    ]
 
 
 def complain(sentence: str) -> None:

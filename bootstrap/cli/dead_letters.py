@@ -23,6 +23,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, help="List what ne
 
 Result = TypeVar("Result")
 _FAILED: Final = 1
+_NOTHING: Final = "nothing is halted, failed or open"
 
 _IDS: Final = {
     "case_id": ("case_id", Prefix.CASE),
@@ -49,7 +50,7 @@ def list_letters(*, as_json: AsJson = False) -> None:
         _print_json([outwardly(letter) for letter in letters])
         return
     if not letters:
-        Console().print("nothing is halted, failed or open")
+        Console().print(_NOTHING)
         return
     table = Table("address", "what", "since or again at", "why")
     for letter in letters:
@@ -88,7 +89,10 @@ def redrive_letters(
         wanted = address or [letter.address for letter in await dead_letters(pool)]
         return {each: await redrive(pool, each, now_ms=SYSTEM_CLOCK.now_ms()) for each in wanted}
 
-    for each, begun in _with_pool(redrive_each).items():
+    redriven = _with_pool(redrive_each)
+    if not redriven:
+        sys.stdout.write(f"{_NOTHING}\n")
+    for each, begun in redriven.items():
         sys.stdout.write(f"{each}  {'redriven' if begun else 'is under way already'}\n")
 
 

@@ -32,9 +32,10 @@ def demo(
         console.print("[red]Some checks do not hold.[/red]")
         sys.exit(1)
     console.print("[green]All checks hold.[/green] Where to look next:")
-    console.print(f"  {running.api}/docs                     the API, every route with examples")
-    console.print("  ./guilder ledger verify                     the ledger against the log")
-    console.print(
-        "  ./guilder ledger rebuild                    the ledger anew from the log, compared and switched over"
-    )
-    console.print("  ./guilder dead-letters list                 what waits for a person")
+    for where, what in (
+        (f"{running.api}/docs", "the API, every route with examples"),
+        ("./guilder ledger verify", "the ledger against the log"),
+        ("./guilder ledger rebuild", "the ledger anew from the log, compared and switched over"),
+        ("./guilder dead-letters list", "what waits for a person"),
+    ):
+        console.print(f"  {where:<28} {what}", soft_wrap=True)

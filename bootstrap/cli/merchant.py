@@ -3,7 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, Final, TypeVar, get_args
 from uuid import UUID
 
 import msgspec
@@ -18,6 +18,7 @@ from bootstrap.processes.connections import dsn_of
 from event_store import EventStore, StoreOptions
 from schemas.errors import Rejected
 from schemas.identifiers import MalformedId, Prefix, parse_public_id, public_id
+from schemas.routes import Scope
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="Register merchants, and issue and revoke their API keys."
@@ -27,6 +28,7 @@ app.add_typer(key_app, name="key")
 
 Result = TypeVar("Result")
 _FAILED: Final = 1
+_SCOPES: Final = f"One of {', '.join(get_args(Scope))}; without it {', '.join(DEFAULT_SCOPES)}."
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
@@ -51,7 +53,7 @@ def create(
 @key_app.command()
 def issue(
     merchant_id: Annotated[str, typer.Argument(metavar="MERCHANT", help="mer_…")],
-    scope: Annotated[list[str] | None, typer.Option(help="May be given several times; see the reference.")] = None,
+    scope: Annotated[list[str] | None, typer.Option(help=f"May be given several times. {_SCOPES}")] = None,
     *,
     live: Annotated[bool, typer.Option("--live", help="For real money; without it the key is of test mode.")] = False,
     as_json: AsJson = False,

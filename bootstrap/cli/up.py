@@ -39,7 +39,9 @@ def up(
     if running.supervisor_is_alive and (running.ready or not detach):
         console.print("already running")
         print_what_to_try(console, settings.home, running)
-    elif detach:
+        return
+    state.make(settings.home)
+    if detach:
         start_detached(console, settings, servers_only=servers_only)
     else:
         supervise(console, settings, servers_only=servers_only, discreet=detached)

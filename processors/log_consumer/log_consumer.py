@@ -38,7 +38,8 @@ class LogConsumerOptions(msgspec.Struct, frozen=True, kw_only=True):
     """`instance` names this worker in its group: one that comes back under its name gets its shards back at once.
 
     `max_batch` records of a shard are handled together at most; a message waits `within_s` seconds for others, or longer
-    while its shard is at work. `waiting_limit` bounds how many messages wait in this process.
+    while its shard is at work. `waiting_limit` bounds how many messages wait in this process. The broker gives up a
+    worker that it has not heard of for `session_timeout_s` (at most 30), which delays its successors by as much.
     """
 
     bootstrap_servers: str
@@ -46,6 +47,7 @@ class LogConsumerOptions(msgspec.Struct, frozen=True, kw_only=True):
     group: str
     shards: int
     instance: str | None = None
+    session_timeout_s: float = 6.0
     max_batch: int = 1000
     within_s: float = 0.01
     waiting_limit: int = 20_000
@@ -129,6 +131,7 @@ class LogConsumer:
         app = LogApp(
             group=options.group,
             instance=options.instance,
+            session_timeout_s=options.session_timeout_s,
             bootstrap_servers=options.bootstrap_servers,
             topic=options.topic,
             place=self._place,

@@ -13,6 +13,7 @@ from processors.saga.attempts import LeaseLost
 from processors.saga.finishing import Finisher
 from processors.saga.steps import ClaimedStep, Finish, Kind, StepTable
 from schemas.clock import Clock
+from schemas.errors import ShardUnavailable
 
 _log = logging.getLogger(__name__)
 
@@ -21,6 +22,7 @@ StepRunner = Callable[[ClaimedStep], Awaitable[Finish]]
 _FIRST_BACKOFF_MS: Final = 1_000
 _LONGEST_BACKOFF_MS: Final = 60_000
 _ERROR_CHARACTERS: Final = 500
+_AWAY: Final = (*OUTAGES, ShardUnavailable)
 
 STEPS: Final = Counter("guilder_saga_steps", "Steps that the saga has taken.", ["kind", "result"])
 
@@ -138,7 +140,10 @@ class Workers:
     async def _fail(self, step: ClaimedStep, error: Exception) -> None:
         self.steps_failed += 1
         STEPS.labels(step.kind, "failed").inc()
-        _log.error("%s %s of %s failed", step.kind, step.try_no, step.subject, exc_info=error)
+        if isinstance(error, _AWAY):
+            _log.warning("%s %s of %s has to wait: %r", step.kind, step.try_no, step.subject, error)
+        else:
+            _log.error("%s %s of %s failed", step.kind, step.try_no, step.subject, exc_info=error)
         backoff_ms = min(_FIRST_BACKOFF_MS * 2 ** min(step.failures, 16), _LONGEST_BACKOFF_MS)
         ready_at = self._clock.now_ms() + round(backoff_ms * self._options.delay_scale)
         text = f"{type(error).__name__}: {error}"[:_ERROR_CHARACTERS]

@@ -7,13 +7,14 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 import msgspec
+import psutil
 
 from bootstrap.cli.status import describe
 from bootstrap.clock import SYSTEM_CLOCK
@@ -65,7 +66,8 @@ class Installation:
 
     home: Path
     environment: Mapping[str, str]
-    killed: list[str] = field(default_factory=list)
+    printed: list[str] = field(default_factory=list)
+    """What `up` printed first."""
 
     @property
     def api(self) -> str:
@@ -120,11 +122,21 @@ class Installation:
 
     async def kill(self, name: str) -> None:
         """`kill -9`, and return once the supervisor has noticed."""
-        self.killed.append(name)
         pid = self.signal(name, signal.SIGKILL)
         async with asyncio.timeout(15):
             while self.pids().get(name) == pid:  # noqa: ASYNC110 - the pid is told in a file
                 await asyncio.sleep(0.05)
+
+    def remains(self) -> list[str]:
+        """Every process of this machine that was told of this home, or works in it."""
+        found = []
+        for process in psutil.process_iter():
+            with suppress(psutil.Error, OSError):
+                told = process.environ().get("GUILDER_HOME") == str(self.home)
+                of_home = process.cwd().startswith(str(self.home)) or str(self.home) in " ".join(process.cmdline())
+                if (told or of_home) and process.status() != psutil.STATUS_ZOMBIE:
+                    found.append(f"{process.pid} {process.name()}")
+        return found
 
     def kill_all(self) -> None:
         """`kill -9` of the supervisor and of everything it runs, as when the machine loses its power."""
@@ -228,7 +240,9 @@ def whole_installation() -> Iterator[Installation]:
             environment["GUILDER_CACHE"] = os.environ["GUILDER_CACHE"]
         installation = Installation(home, environment)
         try:
-            installation.guilder("up", "--detach")
+            installation.printed.append(installation.guilder("up", "--detach"))
             yield installation
+            assert installation.guilder("down").startswith("ended: supervisor, postgres, kafka")
+            assert installation.remains() == []
         finally:
             installation.guilder("down")

@@ -76,7 +76,7 @@ async def log_of(store: EventStore, shard: int) -> list[Record]:
     return await store.read(shard, 0, 100_000)
 
 
-async def eventually(condition: Callable[[], Awaitable[bool]], *, within_s: float = 5) -> None:
+async def eventually(condition: Callable[[], Awaitable[bool]], *, within_s: float = 30) -> None:
     """Return as soon as `condition` holds; time out if it does not in time."""
     async with asyncio.timeout(within_s):
         while True:

@@ -3,11 +3,11 @@
 To hold another adapter to it, give its bench a row in `BENCHES`.
 """
 
-import asyncio
 import itertools
 from collections.abc import AsyncIterator, Callable
 from typing import Protocol
 
+import httpx
 import msgspec
 import pytest
 import pytest_asyncio
@@ -38,16 +38,24 @@ _numbers = itertools.count(1)
 class Bench(Protocol):
     """A PSP under test: adapters to it, and payment methods that make it behave as named."""
 
-    def adapter(self, *, deadline_s: float = 2.0, reachable: bool = True) -> PaymentServiceProvider: ...
+    def adapter(self, *, deadline_s: float = 20.0, reachable: bool = True) -> PaymentServiceProvider: ...
 
     def method(self, behaviour: str) -> PaymentMethod: ...
+
+    def fee(self, captured: int) -> int | None:
+        """What this PSP's answer to a capture of so many minor units of EUR says of its fee; None: nothing."""
+        ...
+
+    async def settle(self) -> None:
+        """Have what is pending come to its end; until then it stays pending."""
+        ...
 
 
 class SimulatorBench:
     def __init__(self, url: str) -> None:
         self._url = url
 
-    def adapter(self, *, deadline_s: float = 2.0, reachable: bool = True) -> SimulatorPsp:
+    def adapter(self, *, deadline_s: float = 20.0, reachable: bool = True) -> SimulatorPsp:
         url = self._url if reachable else f"http://127.0.0.1:{free_port()}"
         return SimulatorPsp(SimulatorOptions(url=url, key=KEY, deadline_s=deadline_s, connect_s=deadline_s))
 
@@ -56,13 +64,20 @@ class SimulatorBench:
             type="card", token_ref=f"tok_{behaviour}", brand="visa", last4="4242", payer_ref=None, mask=None
         )
 
+    def fee(self, captured: int) -> int | None:
+        return (captured * 11 + 500) // 1000
+
+    async def settle(self) -> None:
+        async with httpx.AsyncClient(base_url=self._url) as controls:
+            (await controls.post("/sim/clock", json={"advance_s": 10})).raise_for_status()
+
 
 BENCHES: dict[str, Callable[[str], Bench]] = {"simulator": SimulatorBench}
 
 
 @pytest_asyncio.fixture(scope="module", params=BENCHES)
 async def bench(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Bench]:
-    process = SimulatorProcess(tmp_path_factory.mktemp("psp_contract"), clock_scale=50)
+    process = SimulatorProcess(tmp_path_factory.mktemp("psp_contract"))
     await process.start()
     yield BENCHES[request.param](process.url)
     process.terminate()
@@ -122,7 +137,7 @@ async def test_a_sale_names_its_fee(psp: PaymentServiceProvider, bench: Bench) -
     answer = await psp.authorize(order(bench, sale=True))
 
     assert isinstance(answer, Answer)
-    assert (answer.approved, answer.fee) == (True, 110)
+    assert (answer.approved, answer.fee) == (True, bench.fee(10_000))
 
 
 @pytest.mark.parametrize(
@@ -178,7 +193,7 @@ async def test_captures_refunds_and_voids(psp: PaymentServiceProvider, bench: Be
         assert told.psp_reference == asked.psp_reference == payment
         assert told.psp_operation_reference == asked.psp_operation_reference
     assert isinstance(answers[0], Answer)
-    assert answers[0].fee == 66
+    assert answers[0].fee == bench.fee(6_000)
 
 
 async def test_too_much_is_a_definitive_no(psp: PaymentServiceProvider, bench: Bench) -> None:
@@ -239,7 +254,7 @@ async def test_no_connection_is_provably_not_processed(bench: Bench) -> None:
     ],
 )
 async def test_what_is_not_a_whole_and_right_answer_is_unknown(bench: Bench, behaviour: str, cause: str) -> None:
-    psp = bench.adapter(deadline_s=0.3)
+    psp = bench.adapter(deadline_s=0.3) if cause == "timeout" else bench.adapter()
 
     reply = await psp.authorize(order(bench, behaviour))
     await psp.close()
@@ -263,7 +278,7 @@ async def test_pending_is_told_by_inquiry(psp: PaymentServiceProvider, bench: Be
 
     assert await psp.authorize(asked) == Pending()
     assert await psp.inquire(inquiry(asked, "authorize")) == Pending()
-    await asyncio.sleep(0.3)
+    await bench.settle()
     answer = await psp.inquire(inquiry(asked, "authorize"))
 
     assert isinstance(answer, Answer)

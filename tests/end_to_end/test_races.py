@@ -20,6 +20,10 @@ def shops(shop: Client, second_api: str) -> list[Client]:
     return [shop, Client(shop.http, second_api, shop.api_key)]
 
 
+REVOKED_WITHIN_S = 1.0
+"""As the contract has it."""
+
+
 async def raced(shops: list[Client], intent_id: str, verb: str, body: dict[str, Any], times: int) -> Counter[Any]:
     """`times` commands, each with a key of its own, at the same time: answers by status and code."""
     answers = await asyncio.gather(
@@ -81,3 +85,26 @@ async def test_two_hundred_duplicates_of_one_key_are_one_payment(
     listed = await shops[0].get("/v1/payment_intents?reference=one-of-two-hundred", headers=at_least)
     assert [each["id"] for each in listed.json()["data"]] == [intent["id"]]
     assert await successes_at_the_psp(installation, intent, "payment") == 1
+
+
+async def test_of_a_hundred_cancellations_one_is_accepted_and_both_processes_show_it(shops: list[Client]) -> None:
+    intent_id = (await shops[0].create()).json()["id"]
+    answers = await raced(shops, intent_id, "cancel", {}, 100)
+    assert answers.pop((200, None)) == 1
+    assert sum(answers.values()) == 99
+    assert set(answers) <= {(409, "invalid_state"), (409, "concurrent_update")}
+    for shop in shops:
+        assert (await shop.get(f"/v1/payment_intents/{intent_id}")).json()["status"] == "canceled"
+
+
+async def test_a_revoked_key_is_refused_by_both_processes(installation: Installation, shops: list[Client]) -> None:
+    merchant_id = (await shops[0].create()).json()["merchant_id"]
+    issued = await installation.call("merchant", "key", "issue", merchant_id)
+    clients = [Client(shop.http, shop.url, issued["api_key"]) for shop in shops]
+    for client in clients:
+        assert (await client.get("/v1/payment_intents")).status_code == 200
+    await installation.call("merchant", "key", "revoke", issued["key_id"])
+    await asyncio.sleep(REVOKED_WITHIN_S)
+    for client in clients:
+        refused = await client.get("/v1/payment_intents")
+        assert (refused.status_code, refused.json()["code"]) == (401, "key_revoked")

@@ -2,24 +2,21 @@
 
 import asyncio
 import json
-import os
-import sys
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import asyncpg
 import pytest
+from typer.testing import CliRunner
 
+from bootstrap.cli.dead_letters import app
 from processors.dead_letters import NoSuchLetter, dead_letters, find, redrive
 from schemas.identifiers import Prefix, public_id, uuid7
 from schemas.timestamps import rfc3339
 
-REPOSITORY = Path(__file__).parents[2]
 AT_MS = 1_760_000_000_000
 NOW_MS = AT_MS + 5000
-RUN = "from bootstrap.cli.dead_letters import app; app()"
 
 
 def an_id(number: int) -> UUID:
@@ -52,14 +49,8 @@ async def pool(database: str) -> AsyncIterator[Any]:
 
 async def guilder(database: str, *arguments: str) -> tuple[int, str]:
     """Exit code and output of `guilder dead-letters …`."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", RUN, *arguments,
-        env={**os.environ, "GUILDER_POSTGRES__DSN": database, "PYTHONPATH": str(REPOSITORY)},
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
-    )  # fmt: skip
-    output, _ = await process.communicate()
-    assert process.returncode is not None
-    return process.returncode, output.decode()
+    done = await asyncio.to_thread(CliRunner().invoke, app, arguments, env={"GUILDER_POSTGRES__DSN": database})
+    return done.exit_code, done.output
 
 
 async def test_all_three_kinds_are_listed_with_why(pool: Any) -> None:
@@ -135,4 +126,5 @@ async def test_the_command_line_shows_ids_and_times_as_the_api_does(pool: Any, d
 
 
 async def test_the_command_line_says_when_there_is_nothing(database: str) -> None:
-    assert await guilder(database, "list") == (0, "nothing is halted, failed or open\n")
+    for verb in (("list",), ("redrive", "--all")):
+        assert await guilder(database, *verb) == (0, "nothing is halted, failed or open\n")

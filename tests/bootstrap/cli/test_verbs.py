@@ -7,13 +7,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
-from bootstrap.cli import VERBS
+from bootstrap.cli import VERBS, application
 from bootstrap.cli.connection import NotRunningError, connected_settings
 from bootstrap.cli.demo_merchant import DEMO_FILE
 from bootstrap.cli.version import find_version
 from bootstrap.local_stack import state
-from bootstrap.local_stack.state import InstallationState
+from bootstrap.local_stack.state import HomeUnusableError, InstallationState
 from bootstrap.settings import Settings
 
 REPOSITORY = Path(__file__).parents[3]
@@ -34,11 +35,16 @@ def guilder(*arguments: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
 
 
+def help_of(*verb: str) -> str:
+    answer = CliRunner().invoke(application, [*verb, "--help"])
+    assert answer.exit_code == 0
+    return answer.stdout
+
+
 def test_every_verb_explains_itself(home: Path) -> None:
-    answer = guilder("--help")
-    assert answer.returncode == 0
+    shown = help_of()
     for verb in VERBS:
-        assert f" {verb} " in answer.stdout
+        assert f" {verb} " in shown
 
 
 @pytest.mark.parametrize(
@@ -50,13 +56,13 @@ def test_every_verb_explains_itself(home: Path) -> None:
         (("dead-letters",), "redrive"),
         (("dead-letters", "show"), "ADDRESS"),
         (("merchant",), "create"),
+        (("merchant", "key", "issue"), "audit:read"),
     ],
 )
 def test_a_verb_explains_itself_and_nothing_else(home: Path, verb: tuple[str, ...], says: str) -> None:
-    answer = guilder(*verb, "--help")
-    assert answer.returncode == 0
-    assert says in answer.stdout
-    assert "completion" not in answer.stdout
+    shown = help_of(*verb)
+    assert says in shown
+    assert "completion" not in shown
 
 
 def test_an_unknown_verb_is_refused(home: Path) -> None:
@@ -92,9 +98,22 @@ def test_down_of_nothing_is_no_failure(home: Path) -> None:
 
 def test_a_wrong_setting_is_named(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GUILDER_SHARDS", "none")
+    monkeypatch.setenv("GUILDER_OPERATOR__KEY_SHA256", "the key itself")
     answer = guilder("status")
     assert answer.returncode == 2
-    assert "shards" in answer.stderr
+    assert [line.split(" is wrong: ")[0] for line in answer.stderr.splitlines()] == [
+        "guilder: GUILDER_SHARDS",
+        "guilder: GUILDER_OPERATOR__KEY_SHA256",
+    ]
+    assert "the key itself" not in answer.stderr
+
+
+def test_a_home_that_cannot_be_one_is_named(home: Path) -> None:
+    home.write_text("a file", encoding="utf-8")
+    answer = guilder("up", "--detach")
+    assert (answer.returncode, answer.stderr) == (1, f"guilder: {home} cannot hold an installation: Not a directory\n")
+    with pytest.raises(HomeUnusableError, match="File exists"):
+        state.make(home)
 
 
 def test_a_verb_that_needs_a_server_says_how_to_get_one(home: Path) -> None:

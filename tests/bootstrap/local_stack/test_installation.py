@@ -116,7 +116,7 @@ async def run_sql(dsn: str | None, statement: str) -> Any:
         await connection.close()
 
 
-async def test_it_comes_up_ends_without_a_trace_and_comes_up_again_with_its_data(
+async def test_it_comes_up_and_ends_without_a_trace_also_after_its_supervisor_was_killed(
     make: Callable[..., Installation],
 ) -> None:
     one = make()
@@ -138,13 +138,20 @@ async def test_it_comes_up_ends_without_a_trace_and_comes_up_again_with_its_data
     assert one.state == InstallationState(ports=first.ports)
     assert not (one.home / "postgres" / "postmaster.pid").exists()
 
+    # Its supervisor killed, it comes up again on what that has left running, and with its data.
     second = one.up()
     assert (second.ports, second.postgres_dsn) == (first.ports, first.postgres_dsn)
-    assert await run_sql(second.postgres_dsn, "SELECT n FROM kept") == 7
-    ended = installation.end(one.home)
-    assert ended[0] == "supervisor"
-    assert sorted(ended[1:]) == sorted(ALL)
+    assert one.stop(signal.SIGKILL) == -signal.SIGKILL
+    third = one.up()
+    assert one.health() == dict.fromkeys(ALL, True)
+    assert await run_sql(third.postgres_dsn, "SELECT n FROM kept") == 7
+
+    # Killed once more, it leaves nothing behind when it is ended from outside.
+    assert one.stop(signal.SIGKILL) == -signal.SIGKILL
+    installation.end(one.home)
     assert one.remains() == []
+    assert not (one.home / "postgres" / "postmaster.pid").exists()
+    assert one.state == InstallationState(ports=third.ports)
     assert installation.end(one.home) == []
 
 
@@ -161,18 +168,6 @@ def test_whatever_is_killed_comes_back(make: Callable[..., Installation]) -> Non
     said = one.log.read_text(encoding="utf-8")
     for name in ALL:
         assert f"{name} was ended by signal 9; starting it again in" in said
-
-
-def test_after_a_kill_of_the_supervisor_down_leaves_nothing(make: Callable[..., Installation]) -> None:
-    one = make()
-    one.up()
-    assert one.stop(signal.SIGKILL) == -signal.SIGKILL
-    installation.end(one.home)
-    assert one.remains() == []
-    assert not (one.home / "postgres" / "postmaster.pid").exists()
-    assert one.state.processes == []
-    one.up()
-    assert one.health() == dict.fromkeys(ALL, True)
 
 
 def test_two_that_start_at_once_share_the_machine_and_a_taken_port_is_avoided(

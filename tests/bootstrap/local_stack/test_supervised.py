@@ -7,7 +7,7 @@ from typing import cast
 import pytest
 
 from bootstrap.local_stack.child import Child
-from bootstrap.local_stack.supervised import STEADY_AFTER_S, Supervised, pause_s
+from bootstrap.local_stack.supervised import SILENT_FOR_S, STEADY_AFTER_S, Supervised, pause_s
 
 
 @dataclass
@@ -18,6 +18,9 @@ class ScriptedChild:
     def listens_on(self, port: int) -> bool:
         return port in self.listening
 
+    def kill(self) -> None:
+        self.exit_code = -9
+
 
 @dataclass
 class ScriptedService:
@@ -27,6 +30,7 @@ class ScriptedService:
     log_path: Path = Path("relay.log")
     ports: tuple[int, ...] = (8080,)
     ready: bool = False
+    live: bool = True
     children: list[ScriptedChild] = field(default_factory=list)
 
     def start(self) -> Child:
@@ -35,6 +39,9 @@ class ScriptedService:
 
     def is_ready(self) -> bool:
         return self.ready
+
+    def is_live(self) -> bool:
+        return self.live
 
 
 @pytest.fixture
@@ -111,3 +118,32 @@ def test_an_answer_of_another_installation_on_the_same_port_is_not_taken_for_its
     service.children[0].listening = frozenset({8080})
     supervised.tick(1.0)
     assert [before, supervised.healthy] == [False, True]
+
+
+def test_one_that_answers_nothing_for_long_is_killed_and_started_again(
+    supervised: Supervised, service: ScriptedService, told: list[str]
+) -> None:
+    supervised.tick(0.0)
+    service.ready = True
+    supervised.tick(1.0)
+    service.ready = service.live = False
+    supervised.tick(1.0 + SILENT_FOR_S - 1)
+    codes = [service.children[0].exit_code]
+    supervised.tick(1.0 + SILENT_FOR_S + 1)
+    assert [*codes, service.children[0].exit_code] == [None, -9]
+    assert told[-1] == "relay has answered nothing for 60 s; killing it"
+    supervised.tick(100.0)
+    assert supervised.tick(101.0)
+    assert len(service.children) == 2
+
+
+def test_one_that_says_what_it_lacks_is_left_alone(supervised: Supervised, service: ScriptedService) -> None:
+    supervised.tick(0.0)
+    service.ready = True
+    supervised.tick(1.0)
+    service.ready = False
+    for now in range(2, 300):
+        supervised.tick(float(now))
+    service.live = False
+    supervised.tick(300.0)
+    assert service.children[0].exit_code is None

@@ -4,13 +4,14 @@ import asyncio
 import itertools
 import os
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import httpx
+
+from bootstrap.local_stack.ports import choose
 
 KEY = "sk_test_simulator"
 ROOT = Path(__file__).parents[3]
@@ -23,10 +24,8 @@ def fresh(prefix: str) -> str:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port that no outgoing connection takes before the server that is to have it has started."""
+    return choose([])
 
 
 class SimulatorProcess:
@@ -56,7 +55,7 @@ class SimulatorProcess:
     async def start(self) -> None:
         self._process = self.spawn()
         async with httpx.AsyncClient(base_url=self.url) as client:
-            for _ in range(200):
+            for _ in range(1200):
                 assert self._process.poll() is None, self.output()
                 try:
                     if (await client.get("/health/ready")).status_code == 200:

@@ -11,7 +11,7 @@ import httpx
 import pytest_asyncio
 
 from bootstrap.psp_simulator.writer import Writer
-from tests.bootstrap.psp_simulator.server import ROOT, Client, SimulatorProcess, fresh
+from tests.bootstrap.psp_simulator.server import ROOT, Client, SimulatorProcess, free_port, fresh
 
 
 @pytest_asyncio.fixture
@@ -131,7 +131,7 @@ async def test_sigterm_ends_it_in_order_though_a_socket_is_held(own: SimulatorPr
 
 
 async def test_a_second_process_is_kept_off_the_same_book(own: SimulatorProcess) -> None:
-    mine, own.port = own.port, own.port + 1
+    mine, own.port = own.port, free_port()
     intruder = own.spawn()
     own.port = mine
     assert await asyncio.to_thread(intruder.wait, 20) != 0

@@ -150,7 +150,7 @@ async def test_a_subscription_hears_of_what_another_process_appends(
     await asyncio.sleep(0.1)
     for _ in range(2):
         await store.append(first(ids, ids.new_id(2)))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await following
     await store.close()
     assert seen == [1, 2, 3]

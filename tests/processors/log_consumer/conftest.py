@@ -70,7 +70,7 @@ async def seen(connection: Any, shard: int) -> list[int]:
     ]
 
 
-async def until_seen(connection: Any, expected: dict[int, int], *, within_s: float = 20) -> None:
+async def until_seen(connection: Any, expected: dict[int, int], *, within_s: float = 60) -> None:
     """Wait until each shard is applied up to a position."""
     async with asyncio.timeout(within_s):
         # The condition lives in PostgreSQL, where nobody can set an event.

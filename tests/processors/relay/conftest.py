@@ -43,7 +43,7 @@ async def running(relay: Relay) -> AsyncIterator[asyncio.Task[None]]:
             task.result()
 
 
-async def until(condition: Callable[[], Awaitable[bool]], *, within_s: float = 15) -> None:
+async def until(condition: Callable[[], Awaitable[bool]], *, within_s: float = 30) -> None:
     """Wait for a condition, but not for long."""
     async with asyncio.timeout(within_s):
         while not await condition():  # noqa: ASYNC110 - the condition lives in servers, nobody can set an event
@@ -82,10 +82,11 @@ class Supervised:
                 raise
             await asyncio.sleep(0.2)
 
-    def kill(self) -> None:
-        """Kill it, as a machine's death would."""
-        if self._process is not None and self._process.returncode is None:
-            self._process.kill()
+    async def kill(self) -> None:
+        """Kill it, as a machine's death would, and return once it is dead."""
+        assert self._process is not None
+        self._process.kill()
+        await self._process.wait()
 
 
 @contextlib.asynccontextmanager

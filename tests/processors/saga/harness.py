@@ -139,7 +139,7 @@ class Shop:
         return [recorded.event for recorded in (await self.store.load(intent)).records]
 
     async def until(
-        self, intent: UUID, condition: Callable[[PaymentIntent], bool], *, deadline_s: float = 20
+        self, intent: UUID, condition: Callable[[PaymentIntent], bool], *, deadline_s: float = 60
     ) -> PaymentIntent:
         """The state once `condition` holds; fails loudly with what happened instead."""
 
@@ -156,7 +156,7 @@ class Shop:
             raise AssertionError(f"never came: {[type(e).__name__ for e in await self.events(intent)]}") from None
         return state
 
-    async def settled(self, intent: UUID, *, deadline_s: float = 20) -> PaymentIntent:
+    async def settled(self, intent: UUID, *, deadline_s: float = 60) -> PaymentIntent:
         """The state once no operation is open."""
         return await self.until(intent, is_settled, deadline_s=deadline_s)
 
@@ -165,7 +165,7 @@ def is_settled(state: PaymentIntent) -> bool:
     return all(operation.ended_version is not None for operation in state.operations.values())
 
 
-async def eventually(look: Callable[[], Awaitable[Found | None]], *, deadline_s: float = 10) -> Found:
+async def eventually(look: Callable[[], Awaitable[Found | None]], *, deadline_s: float = 60) -> Found:
     """What `look` finds, as soon as that is true of it."""
     deadline = asyncio.get_running_loop().time() + deadline_s
     while True:
@@ -215,7 +215,8 @@ class RunningSaga(msgspec.Struct, frozen=True):
         return rows
 
 
-def simulator_options(url: str, *, deadline_s: float = 0.4) -> SimulatorOptions:
+def simulator_options(url: str, *, deadline_s: float = 5.0) -> SimulatorOptions:
+    """An adapter that is patient unless told otherwise: what a test does not ask to be slow is not taken for lost."""
     return SimulatorOptions(url=url, key=KEY, deadline_s=deadline_s, connect_s=deadline_s)
 
 

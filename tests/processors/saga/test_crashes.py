@@ -21,7 +21,7 @@ async def run_until_dead(dsn: str, psp_url: str, point: str) -> None:
         sys.executable, "-m", "tests.processors.saga.crashing_saga", *arguments, cwd=ROOT
     )
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             assert await process.wait() == -signal.SIGKILL
     finally:
         if process.returncode is None:

@@ -31,7 +31,7 @@ class SlowPsp(SimulatorPsp):
 async def test_a_lease_that_ends_during_a_call_leaves_one_charge_and_one_story(
     saga_database: str, fast_psp: SimulatorProcess
 ) -> None:
-    psp = SlowPsp(simulator_options(fast_psp.url, deadline_s=2))
+    psp = SlowPsp(simulator_options(fast_psp.url))
     options = worker_options(lease_s=0.3, grace_s=3)
     async with running_saga(saga_database, fast_psp.url, psp=psp, options=options) as saga:
         intent = await saga.shop.order()
@@ -94,7 +94,7 @@ async def test_a_failing_step_keeps_its_error_and_delays_nobody(saga_database: s
         failing = [await saga.shop.order(amount=66_600) for _ in range(4)]
         fine = [await saga.shop.order() for _ in range(8)]
         for intent in fine:
-            assert (await saga.shop.settled(intent, deadline_s=5)).status == "authorized"
+            assert (await saga.shop.settled(intent)).status == "authorized"
 
         failed = [step for step in await redrive.failed_steps(saga.pool) if step.stream_id in failing]
         assert {step.stream_id for step in failed} == set(failing)
@@ -114,7 +114,7 @@ class FreshKeyPsp(SimulatorPsp):
     with_fresh_reference = False
 
     def __init__(self, url: str) -> None:
-        super().__init__(simulator_options(url))
+        super().__init__(simulator_options(url, deadline_s=0.4))
         self._numbers = count(1)
 
     async def authorize(self, order: AuthorizeOrder) -> OrderReply:

@@ -29,7 +29,7 @@ async def mortal_psp(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[
 
 async def assert_nothing_is_lost(saga: RunningSaga, dsn: str, psp: SimulatorProcess, intents: list[Any]) -> None:
     states = [
-        await saga.shop.until(intent, lambda state: is_settled(state) or bool(state.open_cases), deadline_s=40)
+        await saga.shop.until(intent, lambda state: is_settled(state) or bool(state.open_cases), deadline_s=60)
         for intent in intents
     ]
     assert faults_of_psp(await simulator_log(psp.url), states) == []

@@ -29,7 +29,7 @@ async def at_work(part: Relay | PaymentSaga) -> AsyncIterator[None]:
         yield
     finally:
         stop.set()
-        await asyncio.wait_for(task, 20)
+        await asyncio.wait_for(task, 30)
 
 
 @pytest.fixture

@@ -273,7 +273,7 @@ async def test_a_merchants_stream_is_no_payment_intent(
 async def test_a_reader_waits_for_its_own_write(own_api: Api, feed: Feed, history: History) -> None:
     history.add(Payment("latest").created(), stream="latest")
     position = f"1:{len(history.recorded)}"
-    own_api.services.max_wait_s = 5
+    own_api.services.max_wait_s = 30
     asking = asyncio.create_task(
         own_api.get(merchant(history.merchant_id), LIST, {"limit": "1"}, min_position=position)
     )
