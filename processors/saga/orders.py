@@ -45,7 +45,7 @@ def start_of(step: ClaimedStep, state: PaymentIntent) -> StartAttempt | None:
         return None
     if operation.kind == "authorize":
         assert operation.payment_method is not None, "an authorization names its payment method"
-        route = route_for(operation.payment_method.type, state.currency)
+        route = route_for(operation.payment_method.type, state.currency, livemode=state.livemode)
         psp, account, reason = route.psp, route.account, route.reason
     else:
         psp, account, _ = _money(state)

@@ -50,9 +50,16 @@ class Installation:
             )
 
     def await_ready(self) -> InstallationState:
-        await_that(lambda: self.state.ready or self.supervisor_ended, 90)
-        assert self.state.ready, self.log.read_text(encoding="utf-8")
+        await_that(lambda: self.is_ready or self.supervisor_ended, 90)
+        assert self.is_ready, self.log.read_text(encoding="utf-8")
         return self.state
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether this supervisor says so, and not one that was killed before it."""
+        current, mine = self.state, self.supervisor
+        ours = current.supervisor is not None and mine is not None and current.supervisor.pid == mine.pid
+        return ours and current.ready
 
     @property
     def state(self) -> InstallationState:

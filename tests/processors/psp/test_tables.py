@@ -48,15 +48,21 @@ def test_a_psps_fraction_of_our_smallest_unit_is_refused() -> None:
 
 def test_the_first_route_that_fits_wins_and_says_why() -> None:
     card_only = Route(
-        psp="a", account="x", methods=frozenset({"card"}), currencies=frozenset({"EUR"}), reason="cards_in_euro"
+        psp="a",
+        account="x",
+        methods=frozenset({"card"}),
+        currencies=frozenset({"EUR"}),
+        livemode=True,
+        reason="live_cards_in_euro",
     )
     routes = (card_only, *ROUTES)
 
-    assert route_for("card", "EUR", routes).reason == "cards_in_euro"
-    assert route_for("card", "USD", routes).psp == "simulator"
-    assert route_for("upi", "EUR", routes).psp == "simulator"
-    with pytest.raises(PaymentMethodNotSupported):
-        route_for("upi", "EUR", (card_only,))
+    assert route_for("card", "EUR", livemode=True, routes=routes).reason == "live_cards_in_euro"
+    assert route_for("card", "EUR", livemode=False, routes=routes).psp == "simulator"
+    assert route_for("card", "USD", livemode=True, routes=routes).psp == "simulator"
+    assert route_for("upi", "EUR", livemode=True, routes=routes).psp == "simulator"
+    with pytest.raises(PaymentMethodNotSupported, match="no PSP takes card in EUR in test mode"):
+        route_for("card", "EUR", livemode=False, routes=(card_only,))
     assert all(route.psp in RULES and route.psp in WINDOW_MS for route in ROUTES)
 
 

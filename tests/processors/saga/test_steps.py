@@ -6,10 +6,14 @@ from uuid import UUID
 
 import asyncpg
 import msgspec
+import pytest
 import pytest_asyncio
 
+from bootstrap.clock import SYSTEM_CLOCK
 from processors.saga.connections import open_pool
 from processors.saga.steps import ClaimedStep, Finish, NewStep, StepTable, schedule
+from processors.saga.workers import WorkerOptions, Workers
+from schemas.errors import ShardUnavailable
 from tests.processors.saga.harness import IDS
 
 NOW = 1_000_000
@@ -141,3 +145,25 @@ async def test_a_failed_step_waits_with_its_error(pool: asyncpg.Pool) -> None:
     (again,) = await claim(pool, now=NOW + 500)
     assert again.failures == 1
     assert await pool.fetchval("SELECT error FROM steps") == "RuntimeError: no"
+
+
+async def test_a_step_that_finds_postgresql_away_is_told_in_one_line(
+    pool: asyncpg.Pool, caplog: pytest.LogCaptureFixture
+) -> None:
+    await add(pool, step())
+
+    async def finds_it_away(_: ClaimedStep) -> Finish:
+        raise ShardUnavailable
+
+    workers = Workers(StepTable(pool), {"call": finds_it_away}, clock=SYSTEM_CLOCK, options=WorkerOptions(holder="me"))
+    stop = asyncio.Event()
+    running = asyncio.create_task(workers.run(stop))
+    async with asyncio.timeout(30):
+        while not workers.steps_failed:  # noqa: ASYNC110 - a plain count
+            await asyncio.sleep(0.01)
+    stop.set()
+    await running
+
+    told = [record for record in caplog.records if record.name == "processors.saga.workers"]
+    assert [(record.levelname, record.exc_info) for record in told] == [("WARNING", None)]
+    assert "has to wait" in told[0].getMessage()
