@@ -22,7 +22,7 @@ from tests.processors.log_writer import append
 from tests.processors.relay.conftest import supervised, until
 
 AWAY_S = 8
-KILLS = 4
+KILLS = 3
 
 
 async def fill(dsn: str, *, until_set: asyncio.Event) -> int:

@@ -82,7 +82,7 @@ async def run(dsn: str, psp_url: str, point: str) -> None:
     fuse = Fuse(point)
     store = await EventStore.open(StoreOptions(dsn=dsn))
     pool = await open_pool(dsn)
-    psp = FusedPsp(simulator_options(psp_url))
+    psp = FusedPsp(simulator_options(psp_url, deadline_s=0.4))
     psp.fuse = fuse
     fuse_store(store, fuse)
     fuse_steps(fuse)

@@ -42,7 +42,7 @@ def options(database: str, kafka_bootstrap: str, topic_prefix: str, fast_psp: Si
             group=f"{topic_prefix}saga",
             shards=TEST_SHARDS,
         ),
-        psp_deadline_s=simulator_options(fast_psp.url).deadline_s,
+        psp_deadline_s=simulator_options(fast_psp.url, deadline_s=0.4).deadline_s,
         holder="test",
         concurrency=16,
         delay_scale=DELAY_SCALE,
@@ -52,7 +52,7 @@ def options(database: str, kafka_bootstrap: str, topic_prefix: str, fast_psp: Si
 async def test_payments_through_kafka_and_back(database: str, options: SagaOptions, fast_psp: SimulatorProcess) -> None:
     topic = TopicOptions(name=options.consumer.topic, partitions=TEST_SHARDS)
     relay = Relay(RelayOptions(dsn=database, bootstrap_servers=options.consumer.bootstrap_servers, topic=topic))
-    providers = {"simulator": SimulatorPsp(simulator_options(fast_psp.url))}
+    providers = {"simulator": SimulatorPsp(simulator_options(fast_psp.url, deadline_s=0.4))}
     saga = PaymentSaga(options, providers, clock=SYSTEM_CLOCK, ids=IDS)
     assert not saga.health().ready
     async with store_at(database) as store, at_work(relay), at_work(saga):
