@@ -91,6 +91,13 @@ def test_a_void_need_not_say_how_much_it_released() -> None:
     scenario, _ = begun("cancel")
     done = scenario.when(approved("cancel", 0)).then(AuthorizationVoided, PaymentCanceled)
     done.when(approved("cancel", 10_000)).nothing()
+    done.when(approved("cancel", 0)).nothing()
+
+
+def test_a_success_that_is_told_again_with_another_amount_is_a_case() -> None:
+    scenario, amount = begun("capture")
+    doubted = scenario.given(approved("capture", amount)).when(approved("capture", amount - 1)).then(ManualCaseOpened)
+    assert only(ManualCaseOpened, doubted).reason == "second_success_differs"
 
 
 def test_references_that_an_answer_leaves_out_contradict_nothing() -> None:
