@@ -127,7 +127,10 @@ def _capture_reversed(event: events.CaptureReversed, recorded: RecordedEvent) ->
         *_move(PLATFORM_FEE, available, event.platform_fee_returned),
         *_move(receivable, PSP_FEE, event.psp_fee_returned),
     )
-    yield _Posting("fees", fees, event.capture_id, reverses="platform_fee")
+    # One name has to do for both; where the platform returns nothing, no fee of its own was booked to link back to.
+    yield _Posting(
+        "fees", fees, event.capture_id, reverses="platform_fee" if event.platform_fee_returned else "psp_fee"
+    )
 
 
 def _psp_fee_adjusted(event: events.PspFeeAdjusted, _recorded: RecordedEvent) -> Iterator[_Posting]:

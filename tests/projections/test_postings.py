@@ -239,6 +239,54 @@ def test_the_transaction_taken_back_has_that_rule_and_subject() -> None:
             assert (transaction.reverses, transaction.subject) in made
 
 
+@pytest.mark.parametrize(
+    ("platform_fee", "psp_fee", "taken_back"), [(204, 66, "platform_fee"), (204, 0, "platform_fee"), (0, 66, "psp_fee")]
+)
+def test_fees_that_go_back_name_the_fee_that_was_booked(platform_fee: int, psp_fee: int, taken_back: str) -> None:
+    charged = captured("first", 6000, fixed=platform_fee, psp_fee=psp_fee)
+    back = reversed_capture(platform_fee_returned=platform_fee, psp_fee_returned=psp_fee)
+    booking, reversal = History().add(charged, back).recorded
+    [fees] = [transaction for transaction in post(reversal) if transaction.rule == "fees"]
+    assert fees.reverses == taken_back
+    assert (taken_back, fees.subject) in {(transaction.rule, transaction.subject) for transaction in post(booking)}
+
+
+OPERATION, INTENT = result().operation_id, an_id(1, "intent")
+
+
+@pytest.mark.parametrize(
+    ("event", "subject"),
+    [
+        (authorized(10), INTENT),
+        (voided(9), INTENT),
+        (captured("first", 6000, fixed=204, psp_fee=66), CAPTURE),
+        (lot_available("first", 796), CAPTURE),
+        (fee_adjusted(5), CAPTURE),
+        (reversed_capture(platform_fee_returned=204, psp_fee_returned=66), CAPTURE),
+        (refund_requested("refund", available(20)), REFUND),
+        (refunded("refund", 170, fee=25, returned=5, psp_fee=3), REFUND),
+        (late("charge", FEE), OPERATION),
+        (undone("refund", FEE), OPERATION),
+        (AuthorizationDeclined(result=result(), decline=DECLINE, psp_fee=FEE), OPERATION),
+    ],
+    ids=lambda value: type(value).__name__ if not isinstance(value, str) else value,
+)
+def test_each_transaction_names_what_its_money_belongs_to(event: Event, subject: object) -> None:
+    recorded = History().add(event).recorded[0]
+    assert {(transaction.subject, transaction.event_id) for transaction in post(recorded)} == {
+        (subject, recorded.event_id)
+    }
+
+
+def test_a_rule_that_comes_to_nothing_does_not_hide_the_next() -> None:
+    assert set(booked(captured("first", 6000, psp_fee=66))) == {"release", "capture", "psp_fee"}
+
+
+def test_a_fee_that_is_adjusted_is_booked_in_the_currency_it_is_named_in() -> None:
+    dollars = replace(fee_adjusted(5), currency="USD")
+    assert [t.currency for t in post(History(currency="JPY").add(dollars).recorded[0])] == ["USD"]
+
+
 def test_a_psp_fee_in_another_currency_is_booked_in_that_one() -> None:
     declined = AuthorizationDeclined(
         result=result(), decline=DECLINE, psp_fee=PspFee(amount=7, currency="USD", status="known")
