@@ -57,6 +57,8 @@ def test_an_attempt_carries_the_amount_of_its_operation() -> None:
     attempt = scenario.state.attempts[named("authorize.1")]
     assert (attempt.status, attempt.open, attempt.tries) == ("processing", True, 0)
     assert scenario.state.operations[named("authorize")].attempts == (attempt.id,)
+    assert (attempt.psp, attempt.psp_account, attempt.psp_idempotency_key) == ("simulator", "main", "key-authorize.1")
+    assert (attempt.amount, attempt.psp_amount, attempt.psp_exponent, attempt.attempt_no) == (10_000, 1, 2, 1)
 
 
 def test_an_attempt_that_was_started_is_not_started_again() -> None:
@@ -77,7 +79,7 @@ def test_no_psp_is_called_for_an_operation_that_has_ended() -> None:
 
 def test_no_psp_is_called_for_what_nobody_asked() -> None:
     asked().when(start("nothing", "capture")).rejected(NotFound)
-    asked().when(start("authorize", "capture")).rejected(InvalidState)
+    asked().when(start("authorize", "capture")).rejected(InvalidState, current_status="processing", allowed=[])
 
 
 def test_an_unknown_outcome_keeps_the_operation_open() -> None:

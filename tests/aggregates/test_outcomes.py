@@ -79,7 +79,9 @@ def test_a_second_success_that_is_another_payment_at_the_psp_is_a_case(name: str
 def test_a_success_of_another_amount_is_a_case_and_the_operation_stays_open(name: str) -> None:
     scenario, amount = begun(name)
     doubted = scenario.when(approved(name, amount + 1)).then(ManualCaseOpened)
-    assert only(ManualCaseOpened, doubted).exposure == amount + 1
+    opened = only(ManualCaseOpened, doubted)
+    assert (opened.reason, opened.exposure) == ("amount_mismatch", amount + 1)
+    assert opened.case_id == named(f"{name}.1.case")
     assert payment_intent.operation_ended_at(doubted.state, named(name)) is None
     doubted.when(approved(name, amount + 1)).nothing()
     settled = doubted.given(approved(name, amount))

@@ -5,10 +5,11 @@ from msgspec.structs import replace
 
 from aggregates import payment_intent
 from aggregates.payment_intent.state import Authorization, FundingSlice, Operation
-from schemas.errors import InvalidState
+from schemas.errors import InvalidState, OperationInProgress
 from schemas.events import AuthorizationVoided, PaymentAuthorized, PaymentCanceled, PaymentRefunded
 from schemas.events.psp import CardFacts
 from tests.aggregates.commands import (
+    CARD,
     T0,
     approved,
     authorized,
@@ -74,6 +75,20 @@ def test_a_capture_is_found_at_its_psp() -> None:
 
 def operation_of(scenario: Scenario, name: str) -> Operation:
     return scenario.state.operations[named(name)]
+
+
+def test_an_authorization_keeps_how_it_is_paid_and_who_began_it() -> None:
+    scenario = given(create(), replace(request_authorization(), initiator="mit"))
+    kept = operation_of(scenario, "authorize")
+    assert (kept.payment_method, kept.initiator) == (CARD, "mit")
+    assert kept.requested_at == T0 + scenario.state.version
+
+
+@pytest.mark.parametrize("livemode", [True, False])
+def test_an_intent_is_of_the_mode_it_was_created_in(*, livemode: bool) -> None:
+    [created] = given(create()).history
+    live = replace(created, envelope=replace(created.envelope, livemode=livemode))
+    assert payment_intent.evolve(payment_intent.initial(), live).livemode is livemode
 
 
 @pytest.mark.parametrize(
@@ -170,6 +185,12 @@ def test_the_last_cent_of_a_lot_pays_for_a_refund() -> None:
     scenario = given(authorized(), capture(1), request_refund(1))
     funding = scenario.state.refunds[named("refund.refund")].funding
     assert funding == (FundingSlice("merchant_pending", named("capture.capture"), 1),)
+
+
+def test_a_final_capture_of_one_cent_holds_up_the_others_too() -> None:
+    scenario = given(authorized(), request_capture(1, "last", final=True))
+    assert scenario.state.capturable == 0
+    scenario.when(request_capture(1)).rejected(OperationInProgress)
 
 
 @pytest.mark.parametrize("command", [request_capture(0), request_refund(0)])
