@@ -127,7 +127,7 @@ def _capture_reversed(event: events.CaptureReversed, recorded: RecordedEvent) ->
         *_move(PLATFORM_FEE, available, event.platform_fee_returned),
         *_move(receivable, PSP_FEE, event.psp_fee_returned),
     )
-    # One name has to do for both; where the platform returns nothing, no fee of its own was booked to link back to.
+    # One name has to do for both; where the platform returns nothing, it is the PSP's fee that is taken back.
     yield _Posting(
         "fees", fees, event.capture_id, reverses="platform_fee" if event.platform_fee_returned else "psp_fee"
     )
