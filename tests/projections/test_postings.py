@@ -317,6 +317,11 @@ def test_memo_accounts_never_share_a_transaction_with_money(second: Line) -> Non
         )
 
 
+def test_an_account_outside_the_chart_is_refused() -> None:
+    with pytest.raises(AssertionError, match="no account of the chart"):
+        Account("petty_cash")
+
+
 def sane(event: Event) -> Event:
     """The one thing the contract asks of an event that types cannot say: the parts of a refund are its amount."""
     for field in ("funding", "restored", "taken_from"):
