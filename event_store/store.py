@@ -20,7 +20,7 @@ from schemas.records import Record
 State = TypeVar("State")
 Command = TypeVar("Command")
 
-READ: Final = f"SELECT {COLUMNS} FROM events WHERE shard = $1 AND position > $2 ORDER BY position LIMIT $3"  # noqa: S608
+READ: Final = f"SELECT {COLUMNS} FROM events WHERE shard = $1 AND position > $2 ORDER BY position LIMIT $3"  # noqa: S608 - constants only
 _AT: Final = f"SELECT {COLUMNS} FROM events WHERE shard = $1 AND position = $2"  # noqa: S608 - constants only
 
 

@@ -11,6 +11,7 @@ from uuid import UUID
 
 import msgspec
 
+from aggregates.payment_intent import caps
 from aggregates.payment_intent.status import derive_status
 from schemas.events.captures import MerchantAccount
 from schemas.events.fees import IntentFeePlan
@@ -248,29 +249,27 @@ class PaymentIntent(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def uncaptured(self) -> int:
         """The hold that is left, captures on their way included."""
-        return self.authorized - self.released - self.captured
+        return caps.uncaptured(self)
 
     @property
     def capturable(self) -> int:
-        """What a capture may ask for now; nothing once the hold expired or while its release is on the way."""
-        if self.expired_at is not None or self.open_cancellation is not None or self.final_capture_pending:
-            return 0
-        return self.uncaptured - self.capture_pending
+        """What a capture may ask for now (`caps.py`)."""
+        return caps.capturable(self)
 
     @property
     def final_capture_pending(self) -> bool:
         """Whether a capture is on its way that releases the rest of the hold."""
-        return self.capture_pending > 0 and any(c.final and c.status == "processing" for c in self.captures.values())
+        return caps.final_capture_pending(self)
 
     @property
     def captured_net(self) -> int:
         """What was captured and not taken back by the PSP."""
-        return self.captured - self.captured_reversed
+        return caps.captured_net(self)
 
     @property
     def refundable(self) -> int:
-        """What a refund may ask for now, never negative: a PSP can take back what was refunded already."""
-        return max(0, self.captured_net - self.refunded - self.refund_pending)
+        """What a refund may ask for now (`caps.py`)."""
+        return caps.refundable(self)
 
     @property
     def late_success(self) -> LateSuccess | None:

@@ -32,6 +32,8 @@ VERBS: Final = {
     "migrate": "bootstrap.cli.migrate",
     "test": "bootstrap.cli.test",
     "check": "bootstrap.cli.check",
+    "coverage": "bootstrap.cli.coverage",
+    "audit": "bootstrap.cli.audit",
     "version": "bootstrap.cli.version",
 }
 """Verb → module; in the order of the help text."""

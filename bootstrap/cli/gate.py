@@ -44,5 +44,5 @@ def pass_gate(steps: Sequence[GateStep], console: Console) -> bool:
         outcomes.append((step.name, passed, time.monotonic() - began))
     console.rule("summary", align="left")
     for name, passed, took_s in outcomes:
-        console.print(f"{'[green]passed[/green]' if passed else '[red]failed[/red]'}  {name:<8} {took_s:7.1f} s")
+        console.print(f"{'[green]passed[/green]' if passed else '[red]failed[/red]'}  {name:<11} {took_s:7.1f} s")
     return all(passed for _, passed, _ in outcomes)

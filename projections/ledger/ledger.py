@@ -5,7 +5,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from projections.ledger.accounts import account_id
-from projections.ledger.postings import POSTED, LedgerTransaction, post
+from projections.ledger.postings import RULES, LedgerTransaction, post
 from projections.projection import DigestedTable, sql_text
 from schemas.records import RecordedEvent
 
@@ -16,7 +16,7 @@ class Ledger:
     """Double-entry books of each shard, in integer minor units, zero-sum at every position (design section 10)."""
 
     name: Final = "ledger"
-    event_types: Final = frozenset(event.__name__ for event in POSTED)
+    event_types: Final = frozenset(event.__name__ for event in RULES)
     digested: Final = (
         DigestedTable("accounts", "position, line"),
         DigestedTable("transactions", "position, line"),

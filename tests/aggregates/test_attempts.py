@@ -1,6 +1,7 @@
 """Attempts, unknown outcomes and cases: no call that the log does not know, none twice at a time, nothing guessed."""
 
 import pytest
+from msgspec.structs import replace
 
 from aggregates import payment_intent
 from aggregates.payment_intent.commands import OpenCase, RecordUnknown
@@ -14,6 +15,7 @@ from schemas.events import (
 )
 from schemas.events.unknown_outcomes import NextStep
 from tests.aggregates.commands import (
+    T0,
     approved,
     authorized,
     create,
@@ -55,6 +57,8 @@ def test_an_attempt_carries_the_amount_of_its_operation() -> None:
     attempt = scenario.state.attempts[named("authorize.1")]
     assert (attempt.status, attempt.open, attempt.tries) == ("processing", True, 0)
     assert scenario.state.operations[named("authorize")].attempts == (attempt.id,)
+    assert (attempt.psp, attempt.psp_account, attempt.psp_idempotency_key) == ("simulator", "main", "key-authorize.1")
+    assert (attempt.amount, attempt.psp_amount, attempt.psp_exponent, attempt.attempt_no) == (10_000, 1, 2, 1)
 
 
 def test_an_attempt_that_was_started_is_not_started_again() -> None:
@@ -75,7 +79,7 @@ def test_no_psp_is_called_for_an_operation_that_has_ended() -> None:
 
 def test_no_psp_is_called_for_what_nobody_asked() -> None:
     asked().when(start("nothing", "capture")).rejected(NotFound)
-    asked().when(start("authorize", "capture")).rejected(InvalidState)
+    asked().when(start("authorize", "capture")).rejected(InvalidState, current_status="processing", allowed=[])
 
 
 def test_an_unknown_outcome_keeps_the_operation_open() -> None:
@@ -87,6 +91,19 @@ def test_an_unknown_outcome_keeps_the_operation_open() -> None:
     resolved = scenario.when(approved("authorize", 10_000, by="inquiry")).then(PaymentAuthorized)
     assert resolved.state.attempts[named("authorize.1")].status == "succeeded"
     scenario.when(refused("authorize", by="inquiry")).then(AuthorizationDeclined)
+
+
+def test_what_is_known_of_not_knowing_stands_in_the_event() -> None:
+    scenario = asked().given(start("authorize", "authorize"))
+    scenario = scenario.given(replace(unknown("authorize.1", 2), cause="5xx", http_status=502, next_at=1234))
+    told = only(PspOutcomeUnknown, scenario)
+    assert (told.cause, told.http_status, told.tries, told.next_step, told.next_at) == ("5xx", 502, 2, "retry", 1234)
+
+
+def test_a_case_says_what_is_at_stake_why_and_since_when() -> None:
+    scenario = asked().given(start("authorize", "authorize"), case("authorize.1"))
+    opened = scenario.state.open_cases[named("case")]
+    assert (opened.exposure, opened.reason, opened.opened_at) == (10_000, "all was tried", T0 + scenario.state.version)
 
 
 def test_an_unknown_capture_keeps_its_money_reserved() -> None:

@@ -136,8 +136,21 @@ def test_one_reversal_at_a_time() -> None:
 
 
 def test_there_is_nothing_to_undo_without_a_late_success() -> None:
-    given(authorized()).when(undo("authorize")).rejected(InvalidState)
-    declined_hold().when(undo("authorize")).rejected(InvalidState)
+    given(authorized()).when(undo("authorize")).rejected(InvalidState, current_status="authorized", allowed=[])
+    declined_hold().when(undo("authorize")).rejected(InvalidState, current_status="declined", allowed=[])
+
+
+def test_what_the_psp_says_of_its_fee_when_a_charge_goes_back_is_kept() -> None:
+    late = declined_sale().given(approved("authorize", 10_000, fee=66), undo("authorize"))
+    undone = late.when(approved("authorize", 10_000, attempt="undo", fee=-66)).then(LateSuccessReversed)
+    assert only(LateSuccessReversed, undone).psp_fee == PspFee(amount=-66, currency="EUR", status="known")
+
+
+def test_a_late_success_is_known_by_all_that_finds_it_at_the_psp() -> None:
+    late = declined_hold().given(approved("authorize", 10_000)).state.late_success
+    assert late is not None
+    assert (late.psp, late.psp_account) == ("simulator", "main")
+    assert (late.psp_reference, late.psp_operation_reference) == ("pay_1", "op-authorize.1")
 
 
 def test_a_reversal_that_is_refused_is_a_case_and_stays_to_be_done() -> None:
@@ -145,6 +158,7 @@ def test_a_reversal_that_is_refused_is_a_case_and_stays_to_be_done() -> None:
     doubted = scenario.when(refused("authorize", attempt="undo")).then(ManualCaseOpened)
     opened = only(ManualCaseOpened, doubted)
     assert (opened.reason, opened.exposure, opened.attempt_id) == ("reversal_refused", 10_000, named("undo"))
+    assert opened.case_id == named("undo.case")
     assert doubted.state.late_success is not None
     doubted.when(refused("authorize", attempt="undo")).nothing()
     settled = doubted.when(approved("authorize", 10_000, attempt="undo")).then(LateSuccessReversed)
@@ -159,14 +173,16 @@ def test_a_reversal_of_another_amount_is_a_case() -> None:
 
 def test_a_late_success_of_another_amount_is_a_case() -> None:
     doubted = declined_hold().when(approved("authorize", 12_000)).then(ManualCaseOpened)
-    assert only(ManualCaseOpened, doubted).exposure == 12_000
+    opened = only(ManualCaseOpened, doubted)
+    assert (opened.reason, opened.exposure, opened.case_id) == ("amount_mismatch", 12_000, named("authorize.1.case"))
     assert doubted.state.late_success is None
 
 
 def test_a_refund_that_worked_after_all_is_a_case_and_moves_no_money() -> None:
     failed = given(authorized(), capture(6000), request_refund(5000), start("refund", "refund"), refused("refund"))
     doubted = failed.when(approved("refund", 5000)).then(ManualCaseOpened)
-    assert only(ManualCaseOpened, doubted).reason == "refund_succeeded_after_failure"
+    opened = only(ManualCaseOpened, doubted)
+    assert (opened.reason, opened.case_id) == ("refund_succeeded_after_failure", named("refund.1.case"))
     assert (doubted.state.refunded, doubted.state.refundable) == (0, 6000)
 
 
@@ -182,6 +198,7 @@ def test_a_negative_after_a_late_success_is_a_case_unless_it_is_the_one_that_was
     late.when(refused("authorize", by="retry")).nothing()
     other = refused("authorize", decline=replace(DECLINED, code="insufficient_funds"), by="inquiry")
     doubted = late.when(other).then(ManualCaseOpened)
-    assert only(ManualCaseOpened, doubted).reason == "negative_after_late_success"
+    opened = only(ManualCaseOpened, doubted)
+    assert (opened.reason, opened.case_id) == ("negative_after_late_success", named("authorize.1.case"))
     undone = late.given(undo("authorize"), approved("authorize", 10_000, attempt="undo"))
     undone.when(other).nothing()

@@ -80,29 +80,30 @@ def test_a_merchant_is_registered_once() -> None:
     state = after(REGISTER)
     assert (state.id, state.name, state.country, state.version) == (STREAM, "Blumen Becker", "DE", 1)
     assert state.registered_at == T0 + 1
-    with pytest.raises(InvalidState):
+    with pytest.raises(InvalidState) as refused:
         merchant.decide(REGISTER, state)
+    assert (refused.value.current, refused.value.allowed) == ("registered", [])
 
 
 @pytest.mark.parametrize(
-    ("command", "pointer"),
+    ("command", "pointer", "code"),
     [
-        (RegisterMerchant(name=" ", country="DE"), "/name"),
-        (RegisterMerchant(name="x" * 201, country="DE"), "/name"),
-        (RegisterMerchant(name="a\x01b", country="DE"), "/name"),
-        (RegisterMerchant(name="a\nb", country="DE"), "/name"),
-        (RegisterMerchant(name="a\u2028b", country="DE"), "/name"),
-        (RegisterMerchant(name="a\udc80b", country="DE"), "/name"),
-        (RegisterMerchant(name="x", country="de"), "/country"),
-        (RegisterMerchant(name="x", country="XX"), "/country"),
-        (RegisterMerchant(name="x", country="UK"), "/country"),
-        (RegisterMerchant(name="x", country="DEU"), "/country"),
+        (RegisterMerchant(name=" ", country="DE"), "/name", "out_of_range"),
+        (RegisterMerchant(name="x" * 201, country="DE"), "/name", "out_of_range"),
+        (RegisterMerchant(name="a\x01b", country="DE"), "/name", "bad_format"),
+        (RegisterMerchant(name="a\nb", country="DE"), "/name", "bad_format"),
+        (RegisterMerchant(name="a\u2028b", country="DE"), "/name", "bad_format"),
+        (RegisterMerchant(name="a\udc80b", country="DE"), "/name", "bad_format"),
+        (RegisterMerchant(name="x", country="de"), "/country", "bad_format"),
+        (RegisterMerchant(name="x", country="XX"), "/country", "bad_format"),
+        (RegisterMerchant(name="x", country="UK"), "/country", "bad_format"),
+        (RegisterMerchant(name="x", country="DEU"), "/country", "bad_format"),
     ],
 )
-def test_a_registration_names_a_merchant_and_its_country(command: RegisterMerchant, pointer: str) -> None:
+def test_a_registration_names_a_merchant_and_its_country(command: RegisterMerchant, pointer: str, code: str) -> None:
     with pytest.raises(ValidationFailed) as refused:
         merchant.decide(command, merchant.initial())
-    assert refused.value.errors[0].pointer == pointer
+    assert [(error.pointer, error.code) for error in refused.value.errors] == [(pointer, code)]
 
 
 @pytest.mark.parametrize("command", [PLAN, SetSettlementDelay(delay_s=5), ISSUE, REVOKE])
@@ -124,6 +125,7 @@ def test_each_plan_has_the_next_version_and_is_narrowed_to_a_currency() -> None:
     assert intent_fee_plan(state, "JPY") == IntentFeePlan(
         version=1, rate_ppm=29_000, fixed=40, refund_fee=0, returned_on_refund=True, rounding="half_up"
     )
+    assert intent_fee_plan(state, "EUR").refund_fee == 5
     assert intent_fee_plan(state, "USD").fixed == 0
     again = SetFeePlan(rate_ppm=10_000, fixed={}, refund_fee={}, returned_on_refund=False)
     assert merchant.decide(again, state) == [
@@ -138,27 +140,52 @@ def test_setting_what_is_set_changes_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("command", "pointer"),
+    ("command", "pointer", "code"),
     [
-        (SetFeePlan(rate_ppm=-1, fixed={}, refund_fee={}, returned_on_refund=False), "/rate_ppm"),
-        (SetFeePlan(rate_ppm=1_000_001, fixed={}, refund_fee={}, returned_on_refund=False), "/rate_ppm"),
-        (SetFeePlan(rate_ppm=0, fixed={"EUR": -1}, refund_fee={}, returned_on_refund=False), "/fixed/EUR"),
-        (SetFeePlan(rate_ppm=0, fixed={"XAU": 1}, refund_fee={}, returned_on_refund=False), "/fixed/XAU"),
-        (SetFeePlan(rate_ppm=0, fixed={}, refund_fee={"eur": 1}, returned_on_refund=False), "/refund_fee/eur"),
-        (SetSettlementDelay(delay_s=-1), "/delay_s"),
-        (SetSettlementDelay(delay_s=31_536_001), "/delay_s"),
+        (SetFeePlan(rate_ppm=-1, fixed={}, refund_fee={}, returned_on_refund=False), "/rate_ppm", "out_of_range"),
+        (
+            SetFeePlan(rate_ppm=1_000_001, fixed={}, refund_fee={}, returned_on_refund=False),
+            "/rate_ppm",
+            "out_of_range",
+        ),
+        (
+            SetFeePlan(rate_ppm=0, fixed={"EUR": -1}, refund_fee={}, returned_on_refund=False),
+            "/fixed/EUR",
+            "out_of_range",
+        ),
+        (
+            SetFeePlan(rate_ppm=0, fixed={"XAU": 1}, refund_fee={}, returned_on_refund=False),
+            "/fixed/XAU",
+            "bad_currency",
+        ),
+        (
+            SetFeePlan(rate_ppm=0, fixed={}, refund_fee={"eur": 1}, returned_on_refund=False),
+            "/refund_fee/eur",
+            "bad_currency",
+        ),
+        (SetSettlementDelay(delay_s=-1), "/delay_s", "out_of_range"),
+        (SetSettlementDelay(delay_s=31_536_001), "/delay_s", "out_of_range"),
         (
             IssueApiKey(key_id=KEY, key_sha256="AB" * 32, scopes=("ops:write",), livemode=True, expires_at=None),
             "/key_sha256",
+            "bad_format",
         ),
-        (IssueApiKey(key_id=KEY, key_sha256="ab" * 32, scopes=(), livemode=True, expires_at=None), "/scopes"),
-        (IssueApiKey(key_id=KEY, key_sha256="ab" * 32, scopes=("all",), livemode=True, expires_at=None), "/scopes"),
+        (
+            IssueApiKey(key_id=KEY, key_sha256="ab" * 32, scopes=(), livemode=True, expires_at=None),
+            "/scopes",
+            "bad_format",
+        ),
+        (
+            IssueApiKey(key_id=KEY, key_sha256="ab" * 32, scopes=("all",), livemode=True, expires_at=None),
+            "/scopes",
+            "bad_format",
+        ),
     ],
 )
-def test_values_outside_their_range_are_named(command: merchant.Command, pointer: str) -> None:
+def test_values_outside_their_range_are_named(command: merchant.Command, pointer: str, code: str) -> None:
     with pytest.raises(ValidationFailed) as refused:
         merchant.decide(command, after(REGISTER))
-    assert refused.value.errors[0].pointer == pointer
+    assert [(error.pointer, error.code) for error in refused.value.errors] == [(pointer, code)]
 
 
 def test_the_delay_is_set_for_intents_from_now_on() -> None:
@@ -179,10 +206,12 @@ def test_a_key_is_issued_once_under_its_id() -> None:
     ]
     issued = after(REGISTER, ISSUE)
     assert issued.keys[KEY].works_at(T0)
+    assert issued.keys[KEY].issued_at == T0 + 2
     assert merchant.decide(ISSUE, issued) == []
     other = IssueApiKey(key_id=KEY, key_sha256="cd" * 32, scopes=("ops:write",), livemode=True, expires_at=None)
-    with pytest.raises(InvalidState):
+    with pytest.raises(InvalidState) as refused:
         merchant.decide(other, issued)
+    assert (refused.value.current, refused.value.allowed) == ("issued", [])
 
 
 def test_a_revoked_key_never_works_again() -> None:
@@ -204,6 +233,20 @@ def test_a_revoked_key_never_works_again() -> None:
 def test_what_cannot_be_revoked(command: RevokeApiKey, refusal: type[Rejected]) -> None:
     with pytest.raises(refusal):
         merchant.decide(command, after(REGISTER, ISSUE))
+
+
+def test_a_reason_that_is_too_long_is_named() -> None:
+    with pytest.raises(ValidationFailed) as refused:
+        merchant.decide(RevokeApiKey(key_id=KEY, reason="x" * 501), after(REGISTER, ISSUE))
+    assert [(error.pointer, error.code) for error in refused.value.errors] == [("/reason", "too_long")]
+
+
+def test_what_is_just_within_its_limit_is_accepted() -> None:
+    register, year = RegisterMerchant(name="x" * 200, country="DE"), SetSettlementDelay(delay_s=31_536_000)
+    plan = SetFeePlan(rate_ppm=1_000_000, fixed={"EUR": 999_999_999_999}, refund_fee={}, returned_on_refund=False)
+    state = after(register, year, plan, ISSUE, RevokeApiKey(key_id=KEY, reason="x" * 500))
+    assert (state.name, state.settlement_delay_s, state.fee_plan.rate_ppm) == ("x" * 200, 31_536_000, 1_000_000)
+    assert state.keys[KEY].revoked_at is not None
 
 
 def test_a_key_stops_working_when_it_expires() -> None:

@@ -79,7 +79,9 @@ def test_a_second_success_that_is_another_payment_at_the_psp_is_a_case(name: str
 def test_a_success_of_another_amount_is_a_case_and_the_operation_stays_open(name: str) -> None:
     scenario, amount = begun(name)
     doubted = scenario.when(approved(name, amount + 1)).then(ManualCaseOpened)
-    assert only(ManualCaseOpened, doubted).exposure == amount + 1
+    opened = only(ManualCaseOpened, doubted)
+    assert (opened.reason, opened.exposure) == ("amount_mismatch", amount + 1)
+    assert opened.case_id == named(f"{name}.1.case")
     assert payment_intent.operation_ended_at(doubted.state, named(name)) is None
     doubted.when(approved(name, amount + 1)).nothing()
     settled = doubted.given(approved(name, amount))
@@ -91,6 +93,13 @@ def test_a_void_need_not_say_how_much_it_released() -> None:
     scenario, _ = begun("cancel")
     done = scenario.when(approved("cancel", 0)).then(AuthorizationVoided, PaymentCanceled)
     done.when(approved("cancel", 10_000)).nothing()
+    done.when(approved("cancel", 0)).nothing()
+
+
+def test_a_success_that_is_told_again_with_another_amount_is_a_case() -> None:
+    scenario, amount = begun("capture")
+    doubted = scenario.given(approved("capture", amount)).when(approved("capture", amount - 1)).then(ManualCaseOpened)
+    assert only(ManualCaseOpened, doubted).reason == "second_success_differs"
 
 
 def test_references_that_an_answer_leaves_out_contradict_nothing() -> None:

@@ -176,9 +176,10 @@ def test_what_cannot_come_back() -> None:
     captured = given(authorized(), capture(10_000))
     captured.when(came_back()).rejected(NotFound)
     pending = captured.given(request_refund(4000), start("refund", "refund"))
-    pending.when(came_back()).rejected(InvalidState)
+    pending.when(came_back()).rejected(InvalidState, current_status="captured", allowed=[])
     failed = pending.given(refused("refund"))
     failed = failed.when(came_back()).then(ManualCaseOpened)
+    assert only(ManualCaseOpened, failed).reason == "reversal_of_failed_refund"
     failed.when(came_back()).nothing()
 
 

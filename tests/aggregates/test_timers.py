@@ -54,7 +54,16 @@ def test_a_hold_runs_out() -> None:
 
 
 def test_a_hold_does_not_run_out_before_its_time() -> None:
-    given(authorized()).when(ExpireAuthorization(now_ms=HOLD_UNTIL - 1, confirmed_by="timer")).rejected(InvalidState)
+    given(authorized()).when(ExpireAuthorization(now_ms=HOLD_UNTIL - 1, confirmed_by="timer")).rejected(
+        InvalidState, current_status="authorized", allowed=[]
+    )
+
+
+def test_a_hold_runs_out_once_also_while_a_capture_is_on_its_way() -> None:
+    scenario = given(authorized(), request_capture(6000), EXPIRE)
+    assert only(AuthorizationExpired, scenario).amount_released == 4000
+    scenario.when(EXPIRE).nothing()
+    scenario.when(ExpireAuthorization(now_ms=HOLD_UNTIL - 1, confirmed_by="timer")).nothing()
 
 
 def test_a_hold_without_a_deadline_runs_out_when_the_psp_says_so() -> None:
@@ -151,7 +160,9 @@ def test_captured_money_becomes_available_once() -> None:
 
 
 def test_money_does_not_become_available_before_its_time() -> None:
-    given(authorized(), capture(6000)).when(make_available(AVAILABLE_AT - 1)).rejected(InvalidState)
+    given(authorized(), capture(6000)).when(make_available(AVAILABLE_AT - 1)).rejected(
+        InvalidState, current_status="partially_captured", allowed=[]
+    )
 
 
 def test_a_lot_that_is_used_up_becomes_available_with_nothing() -> None:

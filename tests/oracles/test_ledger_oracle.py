@@ -106,13 +106,13 @@ RULES = (
 async def test_cutting_any_posting_rule_makes_it_speak(
     database: str, connection: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = postings._postings
+    whole = postings.RULES
     for generation, rule in enumerate(RULES, 2):
 
         def without_one(event: Event, recorded: Any, cut: str = rule) -> Iterator[Any]:
-            return (posting for posting in whole(event, recorded) if posting.rule != cut)
+            return (posting for posting in whole[type(event)](event, recorded) if posting.rule != cut)
 
-        monkeypatch.setattr(postings, "_postings", without_one)
+        monkeypatch.setattr(postings, "RULES", dict.fromkeys(whole, without_one))
         await connection.execute("SELECT create_ledger_generation($1)", generation)
         await connection.execute("UPDATE live SET generation = $1 WHERE projection = 'ledger'", generation)
         await apply(connection, eventful())

@@ -6,7 +6,8 @@ import sys
 import pytest
 from rich.console import Console
 
-from bootstrap.cli.gate import GateStep, gate_steps, pass_gate
+from bootstrap.cli.coverage import coverage_steps
+from bootstrap.cli.gate import REPOSITORY, GateStep, gate_steps, pass_gate
 
 
 def step(name: str, exit_code: int) -> GateStep:
@@ -29,3 +30,12 @@ def test_the_whole_gate_leaves_out_campaigns_alone_and_the_short_one_what_is_slo
     whole, short = gate_steps(["-k", "x"], slow=True)[-1], gate_steps([], slow=False)[-1]
     assert whole.command[1:] == ("-m", "not campaign", "-k", "x")
     assert short.command[1:] == ("-m", "not campaign and not slow")
+
+
+def test_coverage_is_judged_folder_by_folder_after_tests_that_are_there() -> None:
+    tests, *verdicts = coverage_steps()
+    assert [step.name for step in verdicts] == ["aggregates", "event_store", "projections"]
+    assert all({"--fail-under=90", f"--include={step.name}/*"} <= set(step.command) for step in verdicts)
+    paths = [word for word in tests.command if word.startswith("tests/")]
+    assert paths
+    assert all((REPOSITORY / path).is_dir() for path in paths)

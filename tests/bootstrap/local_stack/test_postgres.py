@@ -71,7 +71,7 @@ def start_patiently(server: PostgresServer) -> Child:
         started = server.start()
         try:
             wait_until_ready(server, started)
-        except Exception:  # noqa: BLE001 - the assertion below speaks of whatever it was
+        except Exception:  # noqa: BLE001, S112 - the assertion below speaks of whatever it was
             continue
         return started
     raise AssertionError("it did not come back")
