@@ -190,14 +190,17 @@ def _call(path: str, merchant_id: UUID) -> Call:
 
 
 async def rate_of(work: Work, seconds: float) -> float:
-    """How often a second `work` is done by callers that each ask again once they are answered; a tenth warms up."""
+    """How often a second `work` is done by callers that each ask again once they are answered; a tenth warms up.
+
+    However short the time, something is done.
+    """
     done = 0
     began = time.perf_counter() + seconds / 10
     until = began + seconds
 
     async def caller() -> None:
         nonlocal done
-        while (now := time.perf_counter()) < until:
+        while (now := time.perf_counter()) < until or not done:
             await work()
             done += now >= began
 
