@@ -2,7 +2,8 @@
 
 from typing import Final
 
-from bootstrap.bench.create import JSON_HEADERS, CreateRow
+from bootstrap.bench.create import JSON_HEADERS
+from bootstrap.bench.created_intents import CreatedIntents
 from bootstrap.bench.load import Load
 from bootstrap.bench.loaded_server import LoadedServer
 from bootstrap.bench.row import Measured
@@ -16,9 +17,9 @@ class AuthorizeRow:
 
     name = "authorize"
 
-    def __init__(self, server: LoadedServer, creates: CreateRow, *, seconds: float, warm_up_s: float) -> None:
+    def __init__(self, server: LoadedServer, created: CreatedIntents, *, seconds: float, warm_up_s: float) -> None:
         self._server = server
-        self._creates = creates
+        self._created = created
         self._seconds = seconds
         self._warm_up_s = warm_up_s
 
@@ -31,7 +32,7 @@ class AuthorizeRow:
                 headers=(*JSON_HEADERS, ("Prefer", "wait=0")),
                 body=BODY,
                 bearers=self._server.bearers,
-                subjects=self._creates.created,
+                subjects=self._created.since_mark(),
                 seconds=self._seconds,
                 warm_up_s=self._warm_up_s,
                 run=f"authorize-{number}",

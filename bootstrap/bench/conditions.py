@@ -2,13 +2,15 @@
 
 import os
 import platform
+import subprocess
 from importlib.metadata import version
 
 import msgspec
 import psutil
 
 from bootstrap.bench.ground import Ground
-from bootstrap.bench.load import CONNECTIONS
+from bootstrap.bench.load import CONNECTIONS, OURS
+from bootstrap.bench.wrk import find_wrk
 
 
 class Conditions(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,10 +47,20 @@ def observe(
         postgres=ground.execute("postgres", "SHOW server_version"),
         postgres_fsync=ground.execute("postgres", "SHOW fsync"),
         connections=CONNECTIONS,
-        generator="guilder's own, one process",
+        generator=_generator(),
         rounds=rounds,
         seconds=seconds,
         lifecycles=lifecycles,
         fdatasync_p50_ms=fdatasync_ms[0],
         fdatasync_p99_ms=fdatasync_ms[1],
     )
+
+
+def _generator() -> str:
+    wrk = find_wrk()
+    if wrk is None:
+        return f"{OURS}, in a process of its own (there is no wrk on the PATH)"
+    command = [str(wrk), "-v"]
+    said = subprocess.run(command, check=False, capture_output=True, text=True)
+    version_text = (said.stdout + said.stderr).partition(" [")[0].splitlines()
+    return f"{' '.join(version_text)}, where a row needs nothing that only {OURS} can; each row says which"

@@ -4,7 +4,8 @@ from typing import Final
 
 import msgspec
 
-from bootstrap.bench.load import Load, Subject
+from bootstrap.bench.created_intents import CreatedIntents
+from bootstrap.bench.load import Load
 from bootstrap.bench.loaded_server import LoadedServer
 from bootstrap.bench.row import Measured
 
@@ -34,23 +35,30 @@ def create_load(server: LoadedServer, *, seconds: float, warm_up_s: float, run: 
 
 
 class CreateRow:
-    """Creates in a closed loop; `per_second` is the last round's rate, and `created`, with `keep_ids`, its intents."""
+    """Creates in a closed loop; `per_second` is the last round's rate, and `created` is told when a round begins."""
 
     def __init__(
-        self, name: str, server: LoadedServer, *, seconds: float, warm_up_s: float, keep_ids: bool = False
+        self,
+        name: str,
+        server: LoadedServer,
+        *,
+        seconds: float,
+        warm_up_s: float,
+        created: CreatedIntents | None = None,
     ) -> None:
         self.name = name
-        self.created: tuple[Subject, ...] = ()
         self.per_second = 0.0
         self._server = server
         self._seconds = seconds
         self._warm_up_s = warm_up_s
-        self._keep_ids = keep_ids
+        self._created = created
 
     def measure(self, number: int) -> Measured:
+        if self._created is not None:
+            self._created.mark()
         load = create_load(self._server, seconds=self._seconds, warm_up_s=self._warm_up_s, run=f"create-{number}")
-        result, cpu = self._server.drive(msgspec.structs.replace(load, keep_ids=self._keep_ids))
-        self.created, self.per_second = result.subjects, result.per_second
+        result, cpu = self._server.drive(load)
+        self.per_second = result.per_second
         return Measured.of(result, cpu)
 
 

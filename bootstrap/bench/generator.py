@@ -17,11 +17,10 @@ import psutil
 import uvloop
 
 from bootstrap.bench.figures import percentile
-from bootstrap.bench.load import Load, LoadResult, Subject
+from bootstrap.bench.load import Load, LoadResult
 from bootstrap.bench.wire import Answer, parse_answer, rendered
 from bootstrap.local_stack.ports import LOOPBACK
 
-_ID: Final = b'"id":"'
 _TICK_S: Final = 0.001
 _SUCCESS: Final = range(200, 300)
 _ANSWERED_WITHIN_S: Final = 20.0
@@ -31,17 +30,15 @@ _SHOWN_BYTES: Final = 500
 class Tally:
     """What is counted, and between which moments of the monotonic clock."""
 
-    def __init__(self, keep_ids: bool) -> None:
-        self.keep_ids = keep_ids
+    def __init__(self) -> None:
         self.counts_from = 0.0
         self.counts_until = float("inf")
         self.last_at = 0.0
         self.latencies: list[float] = []
         self.refused: Counter[int] = Counter()
         self.first_refusal = b""
-        self.ids: list[tuple[int, bytes]] = []
 
-    def note(self, answer: Answer, bearer: int, since: float, now: float) -> None:
+    def note(self, answer: Answer, since: float, now: float) -> None:
         """Count one answer to a request that was due at `since`."""
         if answer.status not in _SUCCESS:
             self.refused[answer.status] += 1
@@ -50,9 +47,6 @@ class Tally:
         if self.counts_from <= now < self.counts_until:
             self.latencies.append(now - since)
             self.last_at = now
-        if self.keep_ids:
-            at = answer.body.find(_ID) + len(_ID)
-            self.ids.append((bearer, answer.body[at : answer.body.find(b'"', at)]))
 
 
 class Connection(asyncio.Protocol):
@@ -62,15 +56,14 @@ class Connection(asyncio.Protocol):
         self._driver = driver
         self._transport: Any = None
         self._buffer = b""
-        self._bearer = 0
         self._since = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport
 
-    def send(self, bearer: int, request: bytes, since: float) -> None:
+    def send(self, request: bytes, since: float) -> None:
         """Send a request that was due at `since`."""
-        self._bearer, self._since = bearer, since
+        self._since = since
         self._transport.write(request)
 
     def data_received(self, data: bytes) -> None:
@@ -84,7 +77,7 @@ class Connection(asyncio.Protocol):
             return
         self._buffer = answer.rest
         now = time.perf_counter()
-        self._driver.tally.note(answer, self._bearer, self._since, now)
+        self._driver.tally.note(answer, self._since, now)
         self._driver.free(self, now)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -98,7 +91,7 @@ class Driver:
     """Hands requests to connections: the next at once (closed loop), or as they fall due (paced)."""
 
     def __init__(self, load: Load) -> None:
-        self.tally = Tally(load.keep_ids)
+        self.tally = Tally()
         self._load = load
         self._requests = rendered(load)
         self._connections: list[Connection] = []
@@ -141,7 +134,7 @@ class Driver:
             self._sending, self._ran_out = False, True
             return
         self._under_way += 1
-        connection.send(*request, since)
+        connection.send(request, since)
 
     async def run(self) -> LoadResult:
         """Drive the load to its end; what came of it."""
@@ -149,11 +142,10 @@ class Driver:
         for _ in range(self._load.connections):
             _, connection = await loop.create_connection(lambda: Connection(self), LOOPBACK, self._load.port)
             self._connections.append(connection)
-        me = psutil.Process()
         began = time.perf_counter()
         self.tally.counts_from = began + self._load.warm_up_s
         self.tally.counts_until = self.tally.counts_from + self._load.seconds
-        cpu = _CpuSince(me)
+        cpu = CpuSince()
         loop.call_later(self._load.warm_up_s, cpu.restart)
         loop.call_later(self._load.warm_up_s + self._load.seconds, self._stop, cpu)
         if self._load.rate is None:
@@ -169,7 +161,7 @@ class Driver:
             connection.close()
         return self._result(cpu.share())
 
-    def _stop(self, cpu: "_CpuSince") -> None:
+    def _stop(self, cpu: "CpuSince") -> None:
         cpu.stop()
         self._sending = False
         if self._under_way == 0 and not self._done.done():
@@ -202,15 +194,14 @@ class Driver:
             generator_cpu=cpu_share,
             refused=dict(tally.refused),
             first_refusal=tally.first_refusal.decode(errors="replace"),
-            subjects=tuple(Subject(bearer, id_.decode()) for bearer, id_ in tally.ids),
         )
 
 
-class _CpuSince:
-    """The share of one core that a process uses between two moments."""
+class CpuSince:
+    """The share of one core that this process uses between two moments."""
 
-    def __init__(self, process: psutil.Process) -> None:
-        self._process = process
+    def __init__(self) -> None:
+        self._process = psutil.Process()
         self._stopped: float | None = None
         self.restart()
 

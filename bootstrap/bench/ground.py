@@ -28,9 +28,10 @@ from bootstrap.local_stack import child, installation, ports, state
 from bootstrap.local_stack.child import Child, Identity
 from bootstrap.local_stack.guilder_service import is_healthy
 from bootstrap.local_stack.postgres import PostgresServer
-from bootstrap.local_stack.servers import ServerFailedError, postgres_server, tail, wait_until_ready
+from bootstrap.local_stack.servers import ServerFailedError, kafka_server, postgres_server, tail, wait_until_ready
 from bootstrap.local_stack.state import InstallationState, RecordedProcess
 from bootstrap.merchant_desk import MerchantDesk
+from bootstrap.settings import Settings
 from event_store import EventStore, StoreOptions
 from migrations import migrate
 
@@ -49,7 +50,20 @@ class Ground:
 
     home: Path
     postgres: PostgresServer
+    postgres_process: Child
     processes: ExitStack
+
+    def start_kafka(self) -> str:
+        """A Kafka beside the PostgreSQL, for as long as the ground lasts; its bootstrap servers."""
+        port = ports.choose([])
+        kafka = kafka_server(self.home, port, ports.choose([], avoid=[port]), cache=Settings().cache)
+        kafka.prepare()
+        server = kafka.start()
+        self.processes.callback(server.stop, timeout_s=kafka.stop_within_s)
+        recorded = [RecordedProcess.of(self.postgres_process), RecordedProcess.of(server)]
+        state.save(self.home, InstallationState(processes=recorded))
+        wait_until_ready(kafka, server)
+        return kafka.bootstrap_servers
 
     def dsn(self, database: str) -> str:
         """The superuser's DSN of one database of this PostgreSQL."""
@@ -58,6 +72,13 @@ class Ground:
     def create_database(self, name: str) -> str:
         """A new, empty database; its DSN."""
         self.postgres.ensure_database(name)
+        return self.dsn(name)
+
+    def copy_database(self, source: str, name: str) -> str:
+        """A new database that holds what `source` does, to which nobody may be connected; its DSN."""
+        self.execute("postgres", f'CREATE DATABASE "{name}" TEMPLATE "{source}"')
+        # What is granted on a database itself is not copied with it.
+        self.execute("postgres", f'GRANT CREATE ON DATABASE "{name}" TO guilder_projections')
         return self.dsn(name)
 
     def execute(self, database: str, statement: str) -> Any:
@@ -74,18 +95,33 @@ class Ground:
 
     def start(self, name: str, command: Sequence[str], port: int, environment: Mapping[str, str]) -> Child:
         """Start a server of this ground and wait until it answers on `port`. Raises ServerFailedError."""
-        log_path = self.home / "logs" / f"{name}.log"
+        server = self.launch(name, command, environment, self.processes)
+        self.wait_for(server, port)
+        return server
+
+    def launch(self, name: str, command: Sequence[str], environment: Mapping[str, str], until: ExitStack) -> Child:
+        """Start a program of ours that is ended with `until`; its log bears its name."""
         server = child.start(
-            name, [sys.executable, *command], log_path=log_path, environment={**clean_environment(), **environment}
+            name,
+            [sys.executable, *command],
+            log_path=self._log_path(name),
+            environment={**clean_environment(), **environment},
         )
-        self.processes.callback(server.stop, timeout_s=_STOPPED_WITHIN_S)
+        until.callback(server.stop, timeout_s=_STOPPED_WITHIN_S)
+        return server
+
+    def wait_for(self, server: Child, port: int) -> None:
+        """Wait until `server` answers on `port`. Raises ServerFailedError."""
         for _ in range(int(_STARTED_WITHIN_S / _POLL_S)):
             if server.listens_on(port) and is_healthy(port):
-                return server
+                return
             if server.exit_code is not None:
                 break
             time.sleep(_POLL_S)
-        raise ServerFailedError(f"{name} does not answer; its log ends so:\n{tail(log_path)}")
+        raise ServerFailedError(f"{server.name} does not answer; its log ends so:\n{tail(self._log_path(server.name))}")
+
+    def _log_path(self, name: str) -> Path:
+        return self.home / "logs" / f"{name}.log"
 
 
 def clean_environment() -> dict[str, str]:
@@ -115,7 +151,7 @@ def prepared_ground(folder: Path) -> Iterator[Ground]:
             processes.callback(server.stop, timeout_s=postgres.stop_within_s)
             state.save(home, InstallationState(processes=[RecordedProcess.of(server)]))
             wait_until_ready(postgres, server)
-            yield Ground(home, postgres, processes)
+            yield Ground(home, postgres, server, processes)
     finally:
         signal.signal(signal.SIGTERM, before)
         shutil.rmtree(home, ignore_errors=True)
@@ -149,17 +185,23 @@ def install(ground: Ground, database: str) -> tuple[Merchant, ...]:
     """Guilder's tables in a new database of that name, and merchants spread over its shards."""
     dsn = ground.create_database(database)
 
-    async def joined() -> tuple[Merchant, ...]:
+    async def installed() -> tuple[Merchant, ...]:
         await migrate(dsn, shards=SHARDS)
-        store = await EventStore.open(StoreOptions(dsn=dsn))
-        try:
-            desk = MerchantDesk(store, SYSTEM_CLOCK, SYSTEM_IDS)
-            keys = []
-            for number in range(MERCHANTS):
-                merchant_id = await desk.register(f"Merchant {number}", "NL")
-                keys.append(await desk.issue_key(merchant_id, livemode=False))
-            return tuple(Merchant(key.merchant_id, key.text) for key in keys)
-        finally:
-            await store.close()
+        return await join(dsn)
 
-    return asyncio.run(joined())
+    return asyncio.run(installed())
+
+
+async def join(dsn: str, merchants: int = MERCHANTS) -> tuple[Merchant, ...]:
+    """New merchants in an installed database, with a fee plan and a key each."""
+    store = await EventStore.open(StoreOptions(dsn=dsn))
+    try:
+        desk = MerchantDesk(store, SYSTEM_CLOCK, SYSTEM_IDS)
+        keys = []
+        for number in range(merchants):
+            merchant_id = await desk.register(f"Merchant {number}", "NL")
+            await desk.set_fee_plan(merchant_id, rate_ppm=29_000, fixed={"EUR": 30}, refund_fee={})
+            keys.append(await desk.issue_key(merchant_id, livemode=False))
+        return tuple(Merchant(key.merchant_id, key.text) for key in keys)
+    finally:
+        await store.close()

@@ -18,14 +18,18 @@ from aggregates.payment_intent.commands import (
 from bootstrap.clock import SYSTEM_CLOCK
 from bootstrap.identity import SYSTEM_IDS
 from event_store import EventStore
+from event_store.appends import Append, NewEvent
+from event_store.record_hashes import NO_PREDECESSOR
+from schemas.codec import encode
 from schemas.envelope import Actor, Envelope
 from schemas.events.fees import IntentFeePlan
 from schemas.events.payment_intent import PaymentMethod, PspOperation
 from schemas.events.psp import PspFee, PspResult
 from schemas.identifiers import shard_of
+from schemas.records import RecordedEvent
 
 EVENTS_EACH: Final = 7
-_AT_ONCE: Final = 64
+_AT_ONCE: Final = 256
 _AMOUNT: Final = 19_99
 _FEES: Final = IntentFeePlan(
     version=1, rate_ppm=29_000, fixed=30, refund_fee=0, returned_on_refund=False, rounding="half_up"
@@ -35,61 +39,89 @@ _SETTLEMENT_DELAY_S: Final = 172_800
 _HOLD_MS: Final = 7 * 86_400_000
 
 
-async def pay(store: EventStore, merchants: Sequence[UUID], count: int) -> None:
-    """Append `count` paid lifecycles, spread evenly over the merchants, as events of test mode."""
+async def pay(store: EventStore, merchants: Sequence[UUID], count: int) -> list[UUID]:
+    """Append `count` paid lifecycles, spread evenly over the merchants, as events of test mode; their intents.
+
+    Each is one append of all its events, so that the log is filled as fast as the store can take it.
+    """
     turns = iter(range(count))
+    paid: list[UUID] = []
 
     async def payer() -> None:
         for turn in turns:
-            await _pay_one(store, merchants[turn % len(merchants)])
+            lifecycle = paid_lifecycle(merchants[turn % len(merchants)])
+            await store.append(lifecycle)
+            paid.append(lifecycle.stream_id)
 
     async with asyncio.TaskGroup() as group:
         for _ in range(min(_AT_ONCE, count)):
             group.create_task(payer())
+    return paid
 
 
-async def _pay_one(store: EventStore, merchant_id: UUID) -> None:
+def paid_lifecycle(merchant_id: UUID) -> Append:
+    """A payment from its creation to its capture: what the aggregate decides on, command by command."""
     shard = shard_of(merchant_id)
     intent_id = SYSTEM_IDS.new_id(shard)
+    state = payment_intent.initial()
+    events: list[NewEvent] = []
     for operation_id, command in _commands(shard):
-        await store.execute(
-            payment_intent,
-            intent_id,
-            command,
-            envelope=Envelope(
-                effective_at=SYSTEM_CLOCK.now_ms(),
-                merchant_id=merchant_id,
-                livemode=False,
-                currency="EUR",
-                actor=Actor(type="system", id="bench"),
-                source="operator",
-                correlation_id=operation_id,
-                causation_id=None,
-                traceparent=None,
-            ),
-            event_ids=SYSTEM_IDS,
-            expected_version=0 if isinstance(command, CreatePaymentIntent) else None,
-        )
+        now_ms = SYSTEM_CLOCK.now_ms()
+        envelope = envelope_of(merchant_id, operation_id, now_ms)
+        metadata = envelope.canonical()
+        for event in payment_intent.decide(command, state):
+            new = NewEvent(SYSTEM_IDS.new_id(shard), type(event).__name__, encode(event), metadata)
+            events.append(new)
+            recorded = RecordedEvent(
+                event=event,
+                envelope=envelope,
+                event_id=new.event_id,
+                stream_id=intent_id,
+                version=len(events),
+                shard=shard,
+                position=len(events),
+                recorded_at=now_ms,
+            )
+            state = payment_intent.evolve(state, recorded)
+    assert len(events) == EVENTS_EACH, events
+    return Append(intent_id, 0, NO_PREDECESSOR, tuple(events))
+
+
+def envelope_of(merchant_id: UUID, operation_id: UUID, now_ms: int) -> Envelope:
+    """The envelope of an event of the bench, in test mode."""
+    return Envelope(
+        effective_at=now_ms,
+        merchant_id=merchant_id,
+        livemode=False,
+        currency="EUR",
+        actor=Actor(type="system", id="bench"),
+        source="operator",
+        correlation_id=operation_id,
+        causation_id=None,
+        traceparent=None,
+    )
+
+
+def creation() -> CreatePaymentIntent:
+    """The command that every payment here begins with."""
+    return CreatePaymentIntent(
+        amount=_AMOUNT,
+        currency="EUR",
+        capture_method="manual",
+        reference="order-2026-000017",
+        statement_descriptor=None,
+        metadata={"cart": "c-48151623"},
+        return_url=None,
+        fee_plan=_FEES,
+        settlement_delay_s=_SETTLEMENT_DELAY_S,
+        authorize=None,
+    )
 
 
 def _commands(shard: int) -> Iterator[tuple[UUID, Command]]:
     """Each command with the operation it belongs to."""
-    creation, authorization, capture, capture_id, sale_id = (SYSTEM_IDS.new_id(shard) for _ in range(5))
-    yield (
-        creation,
-        CreatePaymentIntent(
-            amount=_AMOUNT,
-            currency="EUR",
-            capture_method="manual",
-            reference="order-2026-000017",
-            statement_descriptor=None,
-            metadata={"cart": "c-48151623"},
-            return_url=None,
-            fee_plan=_FEES,
-            settlement_delay_s=_SETTLEMENT_DELAY_S,
-            authorize=None,
-        ),
-    )
+    first, authorization, capture, capture_id, sale_id = (SYSTEM_IDS.new_id(shard) for _ in range(5))
+    yield first, creation()
     asked = RequestAuthorization(operation_id=authorization, capture_id=sale_id, payment_method=_CARD)
     yield authorization, asked
     yield from _approved(shard, authorization, "authorize", fee=None)

@@ -1,5 +1,7 @@
 """A load and what came of it: the values that go to the generator's process and come back from it."""
 
+import contextlib
+import subprocess
 import sys
 from pathlib import Path
 from typing import Final
@@ -14,6 +16,7 @@ CONNECTIONS: Final = 64
 BUSY_SHARE: Final = 0.8
 """A generator that uses more of a core than this may itself be what is measured."""
 GENERATOR: Final = "bootstrap.bench.generator"
+OURS: Final = "guilder's own"
 _SPARE_S: Final = 60.0
 
 
@@ -31,7 +34,7 @@ class Load(msgspec.Struct, frozen=True, kw_only=True):
     a second fall due whatever the answers do, and latency counts from when they fell due. `bearers` take turns. Where
     `path` contains `{id}`, each of `subjects` is used once and the load ends early when none is left. With
     `idempotent`, each request bears a key of its own that begins with `run`. The first `warm_up_s` seconds do not
-    count. With `keep_ids` the ids that the answers bear are handed back as subjects.
+    count.
     """
 
     port: int
@@ -47,14 +50,13 @@ class Load(msgspec.Struct, frozen=True, kw_only=True):
     warm_up_s: float = 0.0
     rate: float | None = None
     idempotent: bool = False
-    keep_ids: bool = False
 
 
 class LoadResult(msgspec.Struct, frozen=True, kw_only=True):
     """What came of a load: `answers` are the 2xx of the `elapsed_s` that counted, latencies are in milliseconds.
 
-    `generator_cpu` is the share of one core that the generator used while it counted. `refused` has every other status
-    and how often it came, `first_refusal` the body of one.
+    `generator` says which program it was and `generator_cpu` the share of one core that it used. `refused` has every
+    other status and how often it came, `first_refusal` the body of one.
     """
 
     answers: int
@@ -64,7 +66,7 @@ class LoadResult(msgspec.Struct, frozen=True, kw_only=True):
     generator_cpu: float
     refused: dict[int, int] = {}
     first_refusal: str = ""
-    subjects: tuple[Subject, ...] = ()
+    generator: str = OURS
 
     @property
     def per_second(self) -> float:
@@ -82,20 +84,30 @@ def run_load(load: Load, folder: Path) -> LoadResult:
         Refused: an answer was not 2xx.
         BenchError: the generator failed, took too long, or got no answer that counts.
     """
+    answer = run_program(GENERATOR, msgspec.json.encode(load), folder, load.warm_up_s + load.seconds)
+    return checked(load, msgspec.json.decode(answer, type=LoadResult))
+
+
+def run_program(module: str, asked: bytes, folder: Path, seconds: float) -> bytes:
+    """Run one of the bench's own clients, which takes about `seconds`, on what is `asked`; what it answered.
+
+    Raises:
+        BenchError: it failed, or took a minute longer.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    asked, answered, log_path = folder / "load.json", folder / "result.json", folder / "generator.log"
-    asked.write_bytes(msgspec.json.encode(load))
+    asked_path, answered, log_path = folder / "load.json", folder / "result.json", folder / "generator.log"
+    asked_path.write_bytes(asked)
     answered.unlink(missing_ok=True)
-    generator = child.start(
-        "generator", [sys.executable, "-m", GENERATOR, str(asked), str(answered)], log_path=log_path
-    )
+    command = [sys.executable, "-m", module, str(asked_path), str(answered)]
+    program = child.start("generator", command, log_path=log_path)
     try:
-        generator.process.wait(load.warm_up_s + load.seconds + _SPARE_S)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            program.process.wait(seconds + _SPARE_S)
     finally:
-        generator.stop(timeout_s=1.0)
-    if generator.exit_code != 0 or not answered.exists():
-        raise BenchError(f"the generator ended with {generator.exit_code}:\n{tail(log_path)}")
-    return checked(load, msgspec.json.decode(answered.read_bytes(), type=LoadResult))
+        program.stop(timeout_s=1.0)
+    if program.exit_code != 0 or not answered.exists():
+        raise BenchError(f"{module} ended with {program.exit_code}:\n{tail(log_path)}")
+    return answered.read_bytes()
 
 
 def checked(load: Load, result: LoadResult) -> LoadResult:

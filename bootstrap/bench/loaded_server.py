@@ -7,6 +7,7 @@ from pathlib import Path
 import psutil
 
 from bootstrap.bench.load import Load, LoadResult, run_load
+from bootstrap.bench.wrk import can_drive, find_wrk, run_wrk
 from bootstrap.local_stack.child import Child
 
 
@@ -20,10 +21,11 @@ class LoadedServer:
     folder: Path
 
     def drive(self, load: Load) -> tuple[LoadResult, float]:
-        """Drive the load; what came of it, and the share of a core that the server used from beginning to end."""
+        """Drive the load, with wrk where it can; what came of it, and the share of a core that the server used from beginning to end."""
         watched = psutil.Process(self.process.pid)
         began, before = time.perf_counter(), watched.cpu_times()
-        result = run_load(load, self.folder)
+        wrk = find_wrk() if can_drive(load) else None
+        result = run_load(load, self.folder) if wrk is None else run_wrk(wrk, load, self.folder)
         after = watched.cpu_times()
         used = after.user - before.user + after.system - before.system
         # Starting the generator is part of the wall time, not of the load.

@@ -1,14 +1,14 @@
-"""The report: ratios first, each beside what it must be, then the figures they come from; as a table and as JSON."""
+"""The report: ratios first, each beside what it must be, then the figures they come from; `--json` writes it as it is."""
 
 from collections.abc import Mapping, Sequence
+from statistics import median
 from typing import Final
 
 import msgspec
-from rich.console import Console
-from rich.table import Table
 
 from bootstrap.bench.conditions import Conditions
 from bootstrap.bench.figures import Rounds, Target
+from bootstrap.bench.flow_round import FlowRound
 from bootstrap.bench.row import Measured, Missing
 
 ECHO: Final = "raw ASGI echo"
@@ -19,6 +19,8 @@ AUTHORIZE: Final = "authorize"
 BALANCE: Final = "balance"
 PGBENCH: Final = "pgbench"
 REBUILD: Final = "ledger rebuilt, log events"
+LIVE: Final = "ledger posted live, log events"
+FLOW: Final = "whole flow, payments"
 
 RATIOS: Final = (
     (CREATE, ECHO, Target(must=0.33, goal=0.45)),
@@ -27,15 +29,13 @@ RATIOS: Final = (
     (AUTHORIZE, CREATE, Target(must=0.8, goal=0.9)),
     (BALANCE, ECHO, Target(must=0.6, goal=0.8)),
     (REBUILD, CREATE, Target(must=3, goal=3.5)),
+    (LIVE, CREATE, Target(must=0.75, goal=1)),
 )
 """What is set beside what, and what the ratio has to be."""
 
 PACED_P99_MS: Final = Target(must=None, goal=6, at_most=True)
-NOT_MEASURED: Final = (
-    "ledger posted live by one worker / create",
-    "whole flow: payments and ledger transactions a second, lag, losses",
-)
-"""What a full report would have too, and this one has not."""
+LEDGER_PER_SECOND: Final = Target(must=None, goal=1000)
+"""Ledger transactions that the whole flow posts a second."""
 
 BUSY_LOAD: Final = 0.25
 """A machine with more than this share of its cores in use before the bench begins is not measured fairly."""
@@ -66,6 +66,7 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
     rounds: tuple[float, ...] = ()
     p50_ms: float | None = None
     p99_ms: float | None = None
+    generator: str | None = None
     generator_cpu: float | None = None
     server_cpu: float | None = None
     generator_was_busy: bool = False
@@ -88,14 +89,31 @@ class Latency(msgspec.Struct, frozen=True, kw_only=True):
     fdatasync_p99_ms: float
 
 
+class Flow(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole flow: medians over the rounds, but the highest lag of any, and all losses of all together."""
+
+    payments_per_second: float
+    ledger_per_second: float
+    goal_ledger_per_second: float
+    short_of_goal: float
+    lag_p50_events: float
+    lag_max_events: float
+    lag_p50_ms: float
+    lag_max_ms: float
+    drain_ms: float
+    payments: int
+    losses: int
+    rounds: tuple[FlowRound, ...]
+
+
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """All of it, as `--json` writes it."""
+    """All of it, as `--json` writes it; what belongs to rows that were not chosen is left out or null."""
 
     conditions: Conditions
     ratios: tuple[Ratio, ...]
-    latency: Latency
+    latency: Latency | None
+    flow: Flow | None
     figures: tuple[Figure, ...]
-    not_measured: tuple[str, ...] = NOT_MEASURED
 
 
 Measurements = Mapping[str, Sequence[Measured | Missing]]
@@ -104,29 +122,54 @@ Measurements = Mapping[str, Sequence[Measured | Missing]]
 def made(conditions: Conditions, measurements: Measurements) -> Report:
     """The report on what was measured; each row has as many rounds as every other."""
     figures = {name: figure(name, rounds) for name, rounds in measurements.items()}
-    paced = figures[PACED]
-    asked = _median_of([one.asked_per_second for one in measurements[PACED] if isinstance(one, Measured)])
-    assert asked is not None, "a paced row knows its rate"
-    assert paced.per_second is not None, "the paced run has figures or the bench fails"
-    assert paced.p50_ms is not None
-    assert paced.p99_ms is not None
     return Report(
         conditions=conditions,
         ratios=tuple(
             ratio(measurements[work], measurements[against], figures[work], figures[against], target)
             for work, against, target in RATIOS
+            if work in measurements and against in measurements
         ),
-        latency=Latency(
-            asked_per_second=asked,
-            per_second=paced.per_second,
-            p50_ms=paced.p50_ms,
-            p99_ms=paced.p99_ms,
-            goal_p99_ms=PACED_P99_MS.goal,
-            short_of_goal=PACED_P99_MS.short_of_goal(paced.p99_ms),
-            fdatasync_p50_ms=conditions.fdatasync_p50_ms,
-            fdatasync_p99_ms=conditions.fdatasync_p99_ms,
-        ),
+        latency=_latency(conditions, measurements[PACED], figures[PACED]) if PACED in measurements else None,
+        flow=_flow(measurements[FLOW], figures[FLOW]) if FLOW in measurements else None,
         figures=tuple(figures.values()),
+    )
+
+
+def _latency(conditions: Conditions, rounds: Sequence[Measured | Missing], paced: Figure) -> Latency:
+    asked = _median_of([one.asked_per_second for one in rounds if isinstance(one, Measured)])
+    assert asked is not None, "a paced row knows its rate"
+    assert paced.per_second is not None, "the paced run has figures or the bench fails"
+    assert paced.p50_ms is not None
+    assert paced.p99_ms is not None
+    return Latency(
+        asked_per_second=asked,
+        per_second=paced.per_second,
+        p50_ms=paced.p50_ms,
+        p99_ms=paced.p99_ms,
+        goal_p99_ms=PACED_P99_MS.goal,
+        short_of_goal=PACED_P99_MS.short_of_goal(paced.p99_ms),
+        fdatasync_p50_ms=conditions.fdatasync_p50_ms,
+        fdatasync_p99_ms=conditions.fdatasync_p99_ms,
+    )
+
+
+def _flow(measured: Sequence[Measured | Missing], payments: Figure) -> Flow:
+    rounds = tuple(one.flow for one in measured if isinstance(one, Measured) and one.flow is not None)
+    assert payments.per_second is not None, "the whole flow has figures or the bench fails"
+    posted = median(one.ledger_per_second for one in rounds)
+    return Flow(
+        payments_per_second=payments.per_second,
+        ledger_per_second=posted,
+        goal_ledger_per_second=LEDGER_PER_SECOND.goal,
+        short_of_goal=LEDGER_PER_SECOND.short_of_goal(posted),
+        lag_p50_events=median(one.lag_p50_events for one in rounds),
+        lag_max_events=max(one.lag_max_events for one in rounds),
+        lag_p50_ms=median(one.lag_p50_ms for one in rounds),
+        lag_max_ms=max(one.lag_max_ms for one in rounds),
+        drain_ms=median(one.drain_ms for one in rounds),
+        payments=sum(one.losses.payments for one in rounds),
+        losses=sum(one.losses.total for one in rounds),
+        rounds=rounds,
     )
 
 
@@ -146,6 +189,7 @@ def figure(name: str, rounds: Sequence[Measured | Missing]) -> Figure:
         rounds=rates(measured).values,
         p50_ms=_median_of([one.p50_ms for one in measured]),
         p99_ms=_median_of([one.p99_ms for one in measured]),
+        generator=measured[0].generator,
         generator_cpu=_median_of([one.generator_cpu for one in measured]),
         server_cpu=_median_of([one.server_cpu for one in measured]),
         generator_was_busy=any(one.generator_was_busy for one in measured),
@@ -177,74 +221,3 @@ def ratio(
         met=target.met(rounds.median),
         short_of_goal=target.short_of_goal(rounds.median),
     )
-
-
-def show(console: Console, report: Report) -> None:
-    """Print the ratios, the latency, and the figures behind them."""
-    seen = report.conditions
-    console.print(_ratio_table(report))
-    latency = report.latency
-    console.print(
-        f"create paced at {latency.asked_per_second:,.0f}/s, {latency.per_second:,.0f}/s answered: p50 {latency.p50_ms:.2f} ms, p99 {latency.p99_ms:.2f} ms "
-        f"(goal p99 ≤ {latency.goal_p99_ms:g} ms: {latency.p99_ms / latency.goal_p99_ms:.2f} × that); one fdatasync on the same disk: "
-        f"p50 {latency.fdatasync_p50_ms:.2f} ms, p99 {latency.fdatasync_p99_ms:.2f} ms",
-        soft_wrap=True,
-    )
-    console.print(_figure_table(report))
-    console.print(
-        f"{seen.cores} cores, {seen.memory_gib} GiB, load {seen.load_1m:.2f} before it began; {seen.system}; "
-        f"Python {seen.python}; uvicorn {seen.uvicorn}; PostgreSQL {seen.postgres}, fsync {seen.postgres_fsync}; "
-        f"{seen.connections} connections, {seen.generator}; {seen.rounds} rounds of {seen.seconds:g} s, interleaved; "
-        f"a ledger of {seen.lifecycles} paid lifecycles",
-        soft_wrap=True,
-    )
-    if seen.load_1m > seen.cores * BUSY_LOAD:
-        console.print(
-            f"[yellow]The machine was busy (load {seen.load_1m:.2f}): this is no verdict on the code.[/yellow]"
-        )
-    for name in report.not_measured:
-        console.print(f"not measured yet: {name}")
-
-
-def _ratio_table(report: Report) -> Table:
-    table = Table(title="Ratios", title_justify="left")
-    for heading in ("work / against", "ratio", "rounds", "must", "goal", "musts", "to the goal"):
-        table.add_column(heading, justify="left" if heading in {"work / against", "musts"} else "right")
-    for one in report.ratios:
-        name = f"{one.work} /\n  {one.against}"
-        must = "–" if one.must is None else f"{one.must:g}"
-        if one.value is None or one.short_of_goal is None:
-            table.add_row(name, "–", "–", must, f"{one.goal:g}", one.missing, "–")
-            continue
-        table.add_row(
-            name,
-            f"{one.value:.2f}",
-            f"{min(one.rounds):.2f} … {max(one.rounds):.2f}",
-            must,
-            f"{one.goal:g}",
-            "[green]met[/green]" if one.met else "[red]not met[/red]",
-            "reached" if one.short_of_goal == 0 else f"{one.short_of_goal:.0%} short",
-        )
-    return table
-
-
-def _figure_table(report: Report) -> Table:
-    table = Table(title="Figures (medians)", title_justify="left")
-    for heading in ("row", "per second", "p50 ms", "p99 ms", "server", "generator", "remark"):
-        table.add_column(heading, justify="left" if heading in {"row", "remark"} else "right")
-    for one in report.figures:
-        remark = one.missing or ("generator was busy" if one.generator_was_busy else "")
-        table.add_row(
-            one.name,
-            _number(one.per_second, ",.0f"),
-            _number(one.p50_ms, ".2f"),
-            _number(one.p99_ms, ".2f"),
-            _number(one.server_cpu, ".0%"),
-            _number(one.generator_cpu, ".0%"),
-            remark,
-        )
-    return table
-
-
-def _number(value: float | None, shape: str) -> str:
-    return "–" if value is None else format(value, shape)

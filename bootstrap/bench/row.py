@@ -4,18 +4,24 @@ from typing import Protocol
 
 import msgspec
 
+from bootstrap.bench.flow_round import FlowRound
 from bootstrap.bench.load import BUSY_SHARE, LoadResult
 
 
 class Measured(msgspec.Struct, frozen=True, kw_only=True):
-    """What a round gave; shares are of one core, null where nobody took them. `asked_per_second` is a paced row's rate."""
+    """What a round gave; shares are of one core, null where nobody took them.
+
+    `asked_per_second` is a paced row's rate, `flow` what only the whole flow has.
+    """
 
     per_second: float
     asked_per_second: float | None = None
     p50_ms: float | None = None
     p99_ms: float | None = None
+    generator: str | None = None
     generator_cpu: float | None = None
     server_cpu: float | None = None
+    flow: FlowRound | None = None
 
     @classmethod
     def of(cls, result: LoadResult, server_cpu: float | None) -> "Measured":
@@ -23,6 +29,7 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
             per_second=result.per_second,
             p50_ms=result.p50_ms,
             p99_ms=result.p99_ms,
+            generator=result.generator,
             generator_cpu=result.generator_cpu,
             server_cpu=server_cpu,
         )

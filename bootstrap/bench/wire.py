@@ -45,8 +45,18 @@ def parse_answer(data: bytes) -> Answer | None:
     return Answer(int(head[9:12]), data[start : start + length], data[start + length :])
 
 
-def rendered(load: Load) -> Iterator[tuple[int, bytes]]:
-    """The load's requests one after another, each with its bearer's number; ends only where subjects do."""
+class Parts(msgspec.Struct, frozen=True):
+    """What all requests of a load have in common; each is start, subject, its bearer's middle, key, end."""
+
+    start: bytes
+    middles: tuple[bytes, ...]
+    key: bytes
+    """`Idempotency-Key` and what each of them begins with; empty where none is sent."""
+    end: bytes
+
+
+def parts_of(load: Load) -> Parts:
+    """Render what the load's requests have in common."""
     heads = []
     for key in load.bearers:
         headers = [("Host", f"{LOOPBACK}:{load.port}"), *load.headers]
@@ -56,20 +66,27 @@ def rendered(load: Load) -> Iterator[tuple[int, bytes]]:
             headers.append(("Content-Length", str(len(load.body.encode()))))
         heads.append("".join(f"{name}: {value}\r\n" for name, value in headers))
     path, _, after = load.path.partition("{id}")
-    start = f"{load.method} {path}".encode()
-    middles = [f"{after} HTTP/1.1\r\n{head}".encode() for head in heads]
-    last = f"\r\n{load.body}".encode()
+    return Parts(
+        start=f"{load.method} {path}".encode(),
+        middles=tuple(f"{after} HTTP/1.1\r\n{head}".encode() for head in heads),
+        key=f"Idempotency-Key: {load.run}-".encode() if load.idempotent else b"",
+        end=f"\r\n{load.body}".encode(),
+    )
+
+
+def rendered(load: Load) -> Iterator[bytes]:
+    """The load's requests one after another; ends only where subjects do."""
+    parts = parts_of(load)
     numbers = count()
 
-    def request(bearer: int, subject: bytes) -> tuple[int, bytes]:
-        unique = b"Idempotency-Key: %b-%d\r\n" % (run, next(numbers)) if load.idempotent else b""
-        return bearer, b"%b%b%b%b%b" % (start, subject, middles[bearer], unique, last)
+    def request(bearer: int, subject: bytes) -> bytes:
+        unique = b"%b%d\r\n" % (parts.key, next(numbers)) if parts.key else b""
+        return b"%b%b%b%b%b" % (parts.start, subject, parts.middles[bearer], unique, parts.end)
 
-    run = load.run.encode()
     if "{id}" in load.path:
         for subject in load.subjects:
             yield request(subject.bearer, subject.id.encode())
         return
     while True:
-        for bearer in range(len(middles)):
+        for bearer in range(len(parts.middles)):
             yield request(bearer, b"")

@@ -2,34 +2,28 @@
 
 import asyncio
 import json
-import threading
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import msgspec
 import pytest
-import uvicorn
 
 from bootstrap.bench.echo import echo
 from bootstrap.bench.load import Load, Refused, Subject, run_load
-from bootstrap.local_stack.ports import choose
+from tests.bootstrap.bench.stand_in_server import StandInServer
 
 
-class CountingServer:
+class CountingServer(StandInServer):
     """The echo, which counts what it was asked; every `refuse_every`-th request is answered 503, from the first on."""
 
     def __init__(self) -> None:
-        self.port = choose([])
+        super().__init__()
         self.paths: Counter[str] = Counter()
         self.keys: list[bytes] = []
         self.refuse_every = 0
         self.delay_s = 0.0
-        self._server = uvicorn.Server(
-            uvicorn.Config(self, host="127.0.0.1", port=self.port, http="httptools", ws="none", lifespan="off", log_config=None, access_log=False)
-        )  # fmt: skip
-        self._thread = threading.Thread(target=self._server.run)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         self.paths[scope["path"]] += 1
@@ -37,21 +31,9 @@ class CountingServer:
         if self.delay_s:
             await asyncio.sleep(self.delay_s)
         if self.refuse_every and self.paths.total() % self.refuse_every == 0:
-            await send({"type": "http.response.start", "status": 503, "headers": [(b"content-length", b"4")]})
-            await send({"type": "http.response.body", "body": b"busy"})
+            await self.answer(send, 503, b"busy")
             return
         await echo(scope, receive, send)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        while not self._server.started:
-            assert self._thread.is_alive()
-            threading.Event().wait(0.01)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.should_exit = True
-        self._thread.join()
 
 
 @pytest.fixture
@@ -101,12 +83,6 @@ def test_each_subject_is_asked_about_once_and_the_load_ends_with_them(server: Co
     assert server.paths == {f"/t/pi_{number}": 1 for number in range(50)}
     assert result.answers == 50
     assert result.elapsed_s < 10
-
-
-def test_the_ids_of_the_answers_come_back_with_their_bearers(server: CountingServer, tmp_path: Path) -> None:
-    result = run_load(load(server, keep_ids=True, bearers=["k0", "k1"]), tmp_path)
-    assert len(result.subjects) == server.paths.total()
-    assert set(result.subjects) == {Subject(0, "pi_X"), Subject(1, "pi_X")}
 
 
 def test_a_paced_load_keeps_its_rate_and_counts_what_had_to_wait(server: CountingServer, tmp_path: Path) -> None:

@@ -6,9 +6,11 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from bootstrap.bench import report
+from bootstrap.bench import report, report_table
 from bootstrap.bench.bench import take_turns
 from bootstrap.bench.conditions import Conditions
+from bootstrap.bench.flow_round import FlowRound
+from bootstrap.bench.losses import Losses
 from bootstrap.bench.row import Measured, Missing
 
 CONDITIONS = Conditions(
@@ -21,6 +23,13 @@ def rounds(*rates: float, busy: float = 0.2) -> list[Measured | Missing]:
     return [Measured(per_second=rate, p50_ms=1.0, p99_ms=7.5, generator_cpu=busy, server_cpu=0.9) for rate in rates]
 
 
+def flow_round(ledger: float, psp: int = 0) -> FlowRound:
+    return FlowRound(
+        ledger_per_second=ledger, lag_p50_events=10, lag_max_events=ledger, lag_p50_ms=5, lag_max_ms=50, drain_ms=20,
+        losses=Losses(payments=60, answers=0, events=0, ledger=0, psp=psp),
+    )  # fmt: skip
+
+
 @pytest.fixture
 def measured() -> dict[str, list[Measured | Missing]]:
     return {
@@ -31,6 +40,8 @@ def measured() -> dict[str, list[Measured | Missing]]:
         report.BALANCE: rounds(900, 1800, 900),
         report.PGBENCH: [Missing("there is no pgbench")] * 3,
         report.REBUILD: [Measured(per_second=1600.0)] * 3,
+        report.LIVE: [Measured(per_second=300.0)] * 3,
+        report.FLOW: [Measured(per_second=rate, flow=flow_round(5 * rate)) for rate in (150.0, 140.0, 160.0)],
         report.PACED: [msgspec.structs.replace(one, asked_per_second=240.0) for one in rounds(200, 240, 230)],
     }
 
@@ -62,17 +73,17 @@ def test_a_busy_generator_is_named(measured: dict[str, list[Measured | Missing]]
     assert not figures[report.CREATE].generator_was_busy
 
 
-def test_the_table_shows_every_ratio_and_what_is_not_there_yet(measured: dict[str, list[Measured | Missing]]) -> None:
+def test_the_table_shows_every_ratio_and_the_whole_flow(measured: dict[str, list[Measured | Missing]]) -> None:
     out = StringIO()
-    report.show(Console(file=out, width=120, highlight=False), report.made(CONDITIONS, measured))
+    report_table.show(Console(file=out, width=120, highlight=False), report.made(CONDITIONS, measured))
     text = out.getvalue()
     assert "there is no pgbench" in text
     assert text.count("not met") == 1
     assert "paced at 240/s, 230/s answered" in text
     assert "p99 7.50 ms (goal p99 ≤ 6 ms: 1.25 × that)" in text
     assert "generator was busy" in text
-    for name in report.NOT_MEASURED:
-        assert f"not measured yet: {name}" in text
+    assert "of 180 payments none lost or doubled" in text
+    assert "150 payments/s, 750 ledger transactions/s (goal 1,000: 25% short)" in text
 
 
 @pytest.mark.parametrize(("load", "said"), [(0.1, False), (0.5, False), (0.6, True)])
@@ -81,13 +92,39 @@ def test_a_machine_that_was_busy_is_no_judge(
 ) -> None:
     out = StringIO()
     conditions = msgspec.structs.replace(CONDITIONS, load_1m=load)
-    report.show(Console(file=out, width=120, highlight=False), report.made(conditions, measured))
+    report_table.show(Console(file=out, width=120, highlight=False), report.made(conditions, measured))
     assert ("no verdict on the code" in out.getvalue()) is said
 
 
 def test_the_json_reads_back_as_the_report(measured: dict[str, list[Measured | Missing]]) -> None:
     whole = report.made(CONDITIONS, measured)
     assert msgspec.json.decode(msgspec.json.encode(whole), type=report.Report) == whole
+
+
+def test_the_flow_is_its_median_round_its_worst_lag_and_every_loss(
+    measured: dict[str, list[Measured | Missing]],
+) -> None:
+    flow = report.made(CONDITIONS, measured).flow
+    assert flow is not None
+    assert (flow.payments_per_second, flow.ledger_per_second, flow.short_of_goal) == (150, 750, 0.25)
+    assert (flow.lag_max_events, flow.payments, flow.losses) == (800, 180, 0)
+
+    measured[report.FLOW][1] = Measured(per_second=140, flow=flow_round(700, psp=2))
+    whole = report.made(CONDITIONS, measured)
+    assert whole.flow is not None
+    assert whole.flow.losses == 2
+    out = StringIO()
+    report_table.show(Console(file=out, width=120, highlight=False), whole)
+    assert "2 LOST OR DOUBLED" in out.getvalue()
+
+
+def test_rows_that_were_not_chosen_leave_out_what_is_about_them(measured: dict[str, list[Measured | Missing]]) -> None:
+    whole = report.made(CONDITIONS, {name: measured[name] for name in (report.CREATE, report.AUTHORIZE)})
+    assert [(one.work, one.against) for one in whole.ratios] == [(report.AUTHORIZE, report.CREATE)]
+    assert (whole.latency, whole.flow) == (None, None)
+    out = StringIO()
+    report_table.show(Console(file=out, width=120, highlight=False), whole)
+    assert "whole flow" not in out.getvalue()
 
 
 def test_rows_take_turns() -> None:
