@@ -70,7 +70,12 @@ def test_detached_all_is_healthy_on_return_what_it_prints_works_and_down_leaves_
     status = guilder("status", "--json")
     assert status.returncode == 0
     found = json.loads(status.stdout)
-    assert set(found) == {"api", "postgres_dsn", "kafka_bootstrap", "psp_simulator", "demo", "processes"}
+    assert set(found) == {
+        "api", "postgres_dsn", "kafka_bootstrap", "psp_simulator", "demo", "processes",
+        "backlog", "problems",
+    }  # fmt: skip
+    assert set(found["backlog"]["followers"]) == {"relay", "projector", "payment_saga"}
+    assert found["problems"] == []
     assert [process["name"] for process in found["processes"]] == [*SERVERS, *PROCESSES]
     assert all(process["healthy"] for process in found["processes"])
     for process in found["processes"]:
