@@ -83,6 +83,10 @@ def _rows(ground: Ground, plan: Plan) -> list[Row]:
     single = _server(
         ground, "single", "bootstrap.bench.transaction_a_request", others, database="transaction_a_request"
     )
+    observed, unobserved = (
+        _server(ground, name, f"bootstrap.bench.{name}", install(ground, name), database=name)
+        for name in ("observed", "unobserved")
+    )
     seconds, warm_up_s = plan.seconds, plan.warm_up_s
     create = CreateRow(report.CREATE, api, keep_ids=True, seconds=seconds, warm_up_s=warm_up_s)
     return [
@@ -94,6 +98,8 @@ def _rows(ground: Ground, plan: Plan) -> list[Row]:
         CreateRow(report.SINGLE, single, seconds=seconds, warm_up_s=warm_up_s),
         PgbenchRow(ground, seconds=plan.seconds, row_bytes=len(BODY)),
         RebuildRow(report.REBUILD, ground.dsn("guilder")),
+        CreateRow(report.OBSERVED, observed, seconds=seconds, warm_up_s=warm_up_s),
+        CreateRow(report.UNOBSERVED, unobserved, seconds=seconds, warm_up_s=warm_up_s),
     ]
 
 

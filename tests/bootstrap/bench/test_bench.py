@@ -43,7 +43,7 @@ def test_a_tiny_bench_reports_every_row_and_leaves_nothing_behind(tmp_path: Path
     assert all(one["value"] > 0 and one["met"] in {True, False} for one in made["ratios"])
     assert [one["name"] for one in made["figures"]] == [
         report.ECHO, report.CREATE, report.PACED, report.AUTHORIZE, report.BALANCE, report.SINGLE, report.PGBENCH,
-        report.REBUILD,
+        report.REBUILD, report.OBSERVED, report.UNOBSERVED,
     ]  # fmt: skip
     assert all(one["per_second"] > 0 and len(one["rounds"]) == 1 for one in made["figures"])
     assert 0 < made["latency"]["p50_ms"] <= made["latency"]["p99_ms"]

@@ -31,6 +31,8 @@ def measured() -> dict[str, list[Measured | Missing]]:
         report.BALANCE: rounds(900, 1800, 900),
         report.PGBENCH: [Missing("there is no pgbench")] * 3,
         report.REBUILD: [Measured(per_second=1600.0)] * 3,
+        report.OBSERVED: rounds(380, 760, 290),
+        report.UNOBSERVED: rounds(400, 800, 300),
         report.PACED: [msgspec.structs.replace(one, asked_per_second=240.0) for one in rounds(200, 240, 230)],
     }
 
