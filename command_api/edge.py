@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import parse_qsl
+from uuid import UUID
 
 import msgspec
 import structlog
@@ -30,6 +31,7 @@ Observe = Callable[[str, str, int, float], None]
 _encoder: Final = msgspec.json.Encoder()
 _CONTENT: Final = (b"content-type", b"application/json")
 _NO_STORE: Final = (b"cache-control", b"no-store")
+_INTENT_ID_LENGTH: Final = len(public_id(Prefix.PAYMENT_INTENT, UUID(int=0)))
 _NOTHING: Final = frozenset({204, 304})
 _log = structlog.get_logger(__name__)
 
@@ -116,9 +118,9 @@ def _named_ids(principal: Principal | None, path_params: Mapping[str, str]) -> d
     ids = {}
     if principal is not None and principal.merchant_id is not None:
         ids["merchant_id"] = public_id(Prefix.MERCHANT, principal.merchant_id)
-    subject = path_params.get("id", "")
-    if subject.startswith(f"{Prefix.PAYMENT_INTENT}_"):
-        ids["payment_intent_id"] = subject
+    for subject in path_params.values():
+        if subject.startswith(f"{Prefix.PAYMENT_INTENT}_") and len(subject) == _INTENT_ID_LENGTH:
+            ids["payment_intent_id"] = subject
     return ids
 
 
