@@ -19,13 +19,19 @@ _SECRET_FIELDS: Final = frozenset(
 _SECRETS: Final = re.compile(
     r"""
     (?P<gk>gk_(?:live|test)_)[0-9A-Za-z_-]+                            # a merchant's key
-    | (?P<header>\bauthorization(?:["']?\s*[:=]|["']\s*,)\s*(?:b?["'])?)(?:[a-z0-9-]+\s+)?[^\s"',;)\]}]+
-    | (?P<scheme>\b(?:bearer|basic)\s+)[^\s"',;)\]}]+                  # a credential behind its scheme
+    | (?P<header>authorization(?:["']?\s*[:=]|["']\s*,)\s*(?:b?["'])?)(?:[a-z0-9-]+\s+)?[^\s"',;)\]}]+
+    | (?P<scheme>(?:bearer|basic)\s+)[^\s"',;)\]}]+                  # a credential behind its scheme
     | (?P<user>://[^\s/:@]*:)[^\s@/]+(?=@)                             # the password in an address
     """,
     re.VERBOSE | re.IGNORECASE,
 )
-_DIGITS: Final = re.compile(r"[0-9](?:[ -]?[0-9]){12,}")
+# Where a text was quoted, a number may follow an escape such as \x10, whose digits are none of its own.
+_DIGITS: Final = re.compile(
+    r"""(?: (?<=\\x[0-9a-f]{2}) | (?<=\\u[0-9a-f]{4})
+        | (?<!\\x) (?<!\\x[0-9a-f]) (?<!\\u) (?<!\\u[0-9a-f]) (?<!\\u[0-9a-f]{2}) (?<!\\u[0-9a-f]{3}) )
+    [0-9] (?: [ -]?[0-9] ){12,}""",
+    re.VERBOSE,
+)
 _GROUP: Final = re.compile(r"[0-9]+")
 _SHORTEST_SECRET: Final = 6
 

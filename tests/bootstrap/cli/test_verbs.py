@@ -73,6 +73,8 @@ def test_status_of_nothing_has_the_same_shape_and_says_so_by_its_exit_code(home:
         "psp_simulator": None,
         "demo": None,
         "processes": [],
+        "backlog": None,
+        "problems": [],
     }
     assert "nothing runs here" in guilder("status").stdout
 
