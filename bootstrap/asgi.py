@@ -21,6 +21,7 @@ from starlette.staticfiles import StaticFiles
 from bootstrap import openapi
 from bootstrap.clock import random_bytes
 from bootstrap.processes import HealthReport
+from bootstrap.telemetry.exposition import CONTENT_TYPE, Exposition
 from command_api.authentication import Authenticator
 from command_api.edge import ClientGone, Edge, Reply
 from command_api.hot_dispatch import App, HotDispatch
@@ -81,18 +82,20 @@ class FrameworkApp(FastAPI):
         return openapi.completed(super().openapi(), self._described)
 
 
-def create_app(parts: Parts, authenticator: Authenticator, health: Health) -> App:
+def create_app(parts: Parts, authenticator: Authenticator, health: Health, exposition: Exposition | None = None) -> App:
     """The ASGI application over `parts`.
 
-    `health` tells whether this process does its work now; it answers `/health/ready`.
+    `health` tells whether this process does its work now; it answers `/health/ready`, as `exposition` does `/metrics`.
     """
     edge = Edge(authenticator, RequestIds(UUID(bytes=random_bytes(16))), RequestMetrics().observe)
-    framework = framework_app(parts, edge, health)
+    framework = framework_app(parts, edge, health, exposition or Exposition())
     routes = [(route, services) for table, services in parts for route in table]
     return HotDispatch(routes, edge, framework)
 
 
-def framework_app(parts: Parts, edge: Edge | None = None, health: Health | None = None) -> FrameworkApp:
+def framework_app(
+    parts: Parts, edge: Edge | None = None, health: Health | None = None, exposition: Exposition | None = None
+) -> FrameworkApp:
     """The FastAPI application of all routes; without an edge it serves nothing but its document."""
     app = FrameworkApp(parts)
     for table, services in parts:
@@ -107,7 +110,7 @@ def framework_app(parts: Parts, edge: Edge | None = None, health: Health | None 
                 description=route.description,
                 operation_id=openapi.operation_id(route),
             )
-    _add_operations(app, health)
+    _add_operations(app, health, exposition)
     _add_reference(app)
     if edge is not None:
         app.add_exception_handler(HTTPException, partial(_unserved, edge))
@@ -163,7 +166,7 @@ def _add_reference(app: FrameworkApp) -> None:
     app.add_api_route("/docs", reference, include_in_schema=False)
 
 
-def _add_operations(app: FrameworkApp, health: Health | None) -> None:
+def _add_operations(app: FrameworkApp, health: Health | None, exposition: Exposition | None) -> None:
     async def live() -> Mapping[str, bool]:
         """The process runs and its event loop turns."""
         await asyncio.sleep(0)
@@ -181,7 +184,8 @@ def _add_operations(app: FrameworkApp, health: Health | None) -> None:
 
     async def metrics() -> Response:
         """Figures for Prometheus."""
-        return Response(prometheus_client.generate_latest(), media_type=prometheus_client.CONTENT_TYPE_LATEST)
+        assert exposition is not None
+        return Response(await exposition.text(), media_type=CONTENT_TYPE)
 
     unready: dict[int | str, dict[str, Any]] = {_UNAVAILABLE: {"description": "It cannot do its work now."}}
     app.add_api_route("/health/live", live, summary="Does the process run?", tags=["operations"])

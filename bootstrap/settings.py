@@ -74,11 +74,16 @@ class PspSimulatorSettings(BaseModel):
 
 
 class TelemetrySettings(BaseModel):
-    """`sampled` is the share of requests that leave a trace, 0 … 1; the traces lie beside the logs."""
+    """`sampled` is the share of requests that leave a trace, 0 … 1; the traces lie beside the logs.
+
+    `otlp_endpoint` is the address of an OpenTelemetry collector (OTLP over HTTP, `http://host:4318`) that gets the
+    spans too.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
     sampled: Annotated[float, Field(ge=0, le=1)] = 0.0
+    otlp_endpoint: Annotated[str, StringConstraints(pattern=r"^https?://[^/\s]+(/\S*)?$")] | None = None
 
 
 class Settings(BaseSettings):

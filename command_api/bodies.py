@@ -7,7 +7,6 @@ import msgspec
 import rfc8785
 from msgspec import inspect
 
-from command_api.card_numbers import holds_card_number
 from command_api.fields import (
     NoNumber,
     Object,
@@ -17,6 +16,7 @@ from command_api.fields import (
     text_errors,
 )
 from schemas.canonical import canonical_json
+from schemas.card_numbers import holds_card_number
 from schemas.errors import BadJson, FieldError, PanNotAllowed, UnsupportedMediaType, ValidationFailed
 
 _DIGITS_THAT_COUNT: Final = 19

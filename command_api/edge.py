@@ -5,18 +5,21 @@ One authentication, one problem renderer, one place where what was not expected 
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import parse_qsl
+from uuid import UUID
 
 import msgspec
 import structlog
 
 from command_api.authentication import Authenticator, require_scope
-from command_api.card_numbers import is_card_number
 from command_api.problems import Headers, problem
 from command_api.request_ids import RequestIds
+from schemas.card_numbers import is_card_number
 from schemas.errors import BodyTooLarge, FieldError, FilterUnknown, PanNotAllowed, Rejected, UnsupportedMediaType
-from schemas.routes import Answer, Call, Route
+from schemas.identifiers import Prefix, public_id
+from schemas.routes import Answer, Call, Principal, Route
 
 MAX_BODY_BYTES: Final = 64 * 1024
 
@@ -28,6 +31,7 @@ Observe = Callable[[str, str, int, float], None]
 _encoder: Final = msgspec.json.Encoder()
 _CONTENT: Final = (b"content-type", b"application/json")
 _NO_STORE: Final = (b"cache-control", b"no-store")
+_INTENT_ID_LENGTH: Final = len(public_id(Prefix.PAYMENT_INTENT, UUID(int=0)))
 _NOTHING: Final = frozenset({204, 304})
 _log = structlog.get_logger(__name__)
 
@@ -64,6 +68,7 @@ class Edge:
         began = loop.time()
         headers = headers_of(scope)
         request_id = self._request_ids.of(headers.get("request-id"))
+        principal = None
         try:
             principal = await self._authenticator.authenticate(headers)
             require_scope(principal, route.scope)
@@ -84,7 +89,7 @@ class Edge:
         except Exception as error:
             if isinstance(error, ClientGone):
                 raise
-            reply = self.refused(error, request_id)
+            reply = self.refused(error, request_id, principal, path_params)
         self._observe(route.method, route.path, reply.status, loop.time() - began)
         return reply
 
@@ -92,13 +97,31 @@ class Edge:
         """The reply to a request that no route serves."""
         return self.refused(error, self._request_ids.of(headers_of(scope).get("request-id")))
 
-    def refused(self, error: Exception, request_id: str) -> Reply:
+    def refused(
+        self,
+        error: Exception,
+        request_id: str,
+        principal: Principal | None = None,
+        path_params: Mapping[str, str] = MappingProxyType({}),
+    ) -> Reply:
         """The problem document of an error; one that nobody expected is logged here, and nowhere else."""
         if not isinstance(error, Rejected):
-            _log.error("a request failed unexpectedly", request_id=request_id, exc_info=error)
+            about = _named_ids(principal, path_params)
+            _log.error("a request failed unexpectedly", request_id=request_id, exc_info=error, **about)
         status, headers, body = problem(error, request_id)
         headers += [(b"content-length", str(len(body)).encode()), (b"request-id", request_id.encode())]
         return Reply(status, headers, body)
+
+
+def _named_ids(principal: Principal | None, path_params: Mapping[str, str]) -> dict[str, str]:
+    """Whom a request concerns, as far as it tells by itself, under the names that every log line uses."""
+    ids = {}
+    if principal is not None and principal.merchant_id is not None:
+        ids["merchant_id"] = public_id(Prefix.MERCHANT, principal.merchant_id)
+    for subject in path_params.values():
+        if subject.startswith(f"{Prefix.PAYMENT_INTENT}_") and len(subject) == _INTENT_ID_LENGTH:
+            ids["payment_intent_id"] = subject
+    return ids
 
 
 def headers_of(scope: Scope) -> dict[str, str]:

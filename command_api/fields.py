@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from msgspec import inspect
 
-from command_api.card_numbers import is_card_number
+from schemas.card_numbers import is_card_number
 from schemas.errors import FieldError
 
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")

@@ -9,8 +9,9 @@ from typing import Final
 from uuid import UUID
 
 import msgspec
+from prometheus_client import Counter
 
-from command_api.card_numbers import is_card_number
+from schemas.card_numbers import is_card_number
 from schemas.errors import (
     FieldError,
     IdempotencyKeyInvalid,
@@ -26,6 +27,13 @@ _BARE: Final = re.compile(r"[\x21\x23-\x7e][\x21-\x7e]{0,254}")
 _QUOTED: Final = re.compile(r'"((?:[\x21\x23-\x5b\x5d-\x7e]|\\["\\])+)"')
 _ESCAPED: Final = re.compile(r"\\(.)")
 _MAX_LENGTH: Final = 255
+_COMMANDS: Final = Counter(
+    "guilder_commands",
+    "Commands on payments that were taken: new ones, and repeats of one that was there.",
+    ["taken_as"],
+)
+NEW_COMMANDS: Final = _COMMANDS.labels("new")
+REPEATED_COMMANDS: Final = _COMMANDS.labels("repeat")
 
 
 class CommandIdentity(msgspec.Struct, frozen=True):

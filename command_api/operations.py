@@ -14,7 +14,7 @@ from aggregates import payment_intent
 from aggregates.payment_intent import Command, PaymentIntent
 from command_api.conditions import VersionCondition, etag
 from command_api.idempotency import HEADER as IDEMPOTENCY_KEY
-from command_api.idempotency import CommandIdentity, identify, parse_idempotency_key
+from command_api.idempotency import NEW_COMMANDS, REPEATED_COMMANDS, CommandIdentity, identify, parse_idempotency_key
 from command_api.merchants import Merchants
 from command_api.ownership import IntentFacts, Ownership
 from command_api.preferences import DEFAULT_WAIT_S, preferred_wait_s
@@ -119,11 +119,13 @@ async def carry_out(services: CommandServices, operation: Operation, render: Ren
         )
     except AlreadyDone as done:
         operation.identity.require_same_request(done.record)
+        REPEATED_COMMANDS.inc()
         operation_id = _operation_of(done.record)
         stream = await services.store.load(done.record.stream_id)
         progress = progress_of(stream, operation_id)
         headers["Idempotent-Replayed"] = "true"
     else:
+        NEW_COMMANDS.inc()
         stream = executed.stream
         ended = payment_intent.operation_ended_at(executed.state, operation_id) == executed.state.version
         progress = Progress(executed.state, stream.records[-1].position, ended)

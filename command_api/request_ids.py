@@ -5,7 +5,7 @@ from itertools import count
 from typing import Final
 from uuid import UUID
 
-from command_api.card_numbers import is_card_number
+from schemas.card_numbers import is_card_number
 
 _FIT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/+=-]{0,127}")
 

@@ -3,11 +3,13 @@
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from time import perf_counter
 from typing import Any, Final
 from uuid import UUID
 
 import asyncpg
 
+from event_store.append_metrics import APPEND_SECONDS, BATCH_COMMANDS, COMMIT_SECONDS
 from event_store.appends import AlreadyDone, Append, Appended, Sealed, VersionConflict, sealed
 from event_store.batch import APPEND, Outcome, Verdict, arguments, verdicts
 from event_store.connections import SteadyConnection, is_lost, persistently
@@ -37,13 +39,14 @@ Committed = Callable[[Sequence[tuple[Record, ...]]], None]
 
 
 class _Pending:
-    """A command on its way, who waits for it, and later commands of the same batch with the same key."""
+    """A command on its way since `arrived_s` (of `perf_counter`), who waits for it, and later ones of its batch with its key."""
 
-    __slots__ = ("future", "repeats", "sealed")
+    __slots__ = ("arrived_s", "future", "repeats", "sealed")
 
-    def __init__(self, command: Sealed, future: "asyncio.Future[Appended]") -> None:
+    def __init__(self, command: Sealed, future: "asyncio.Future[Appended]", arrived_s: float) -> None:
         self.sealed = command
         self.future = future
+        self.arrived_s = arrived_s
         self.repeats: list[_Pending] = []
 
     def succeed(self, records: tuple[Record, ...]) -> None:
@@ -90,7 +93,7 @@ class GroupCommit:
         if len(self._queue) >= self._options.queue_limit:
             raise Overloaded
         future: asyncio.Future[Appended] = asyncio.get_running_loop().create_future()
-        self._queue.append(_Pending(command, future))
+        self._queue.append(_Pending(command, future, perf_counter()))
         self._wake.set()
         return await future
 
@@ -142,7 +145,10 @@ class GroupCommit:
     async def _flush(self, batch: list[_Pending]) -> None:
         """Store `batch`, and leave every caller answered."""
         try:
-            self._answer(batch, await self._submit([pending.sealed for pending in batch]))
+            began_s = perf_counter()
+            found = await self._submit([pending.sealed for pending in batch])
+            _measure(batch, began_s, perf_counter())
+            self._answer(batch, found)
         except _POISONED as error:
             if len(batch) == 1:
                 self._refuse(batch, error)
@@ -228,3 +234,10 @@ class GroupCommit:
         task = asyncio.ensure_future(answer)
         self._answers.add(task)
         task.add_done_callback(self._answers.discard)
+
+
+def _measure(batch: list[_Pending], began_s: float, ended_s: float) -> None:
+    BATCH_COMMANDS.observe(len(batch))
+    COMMIT_SECONDS.observe(ended_s - began_s)
+    # In the order of the queue, so the first has waited longest.
+    APPEND_SECONDS.observe(ended_s - batch[0].arrived_s)

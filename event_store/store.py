@@ -12,6 +12,7 @@ from event_store.notifier import HeadNotifier
 from event_store.options import StoreOptions
 from event_store.schema_copies import agree_on_schemas
 from event_store.streams import COLUMNS, Stream, Streams, record_of
+from event_store.traced_appends import traced
 from event_store.watch import Watch
 from schemas.clock import IdFactory
 from schemas.envelope import Envelope
@@ -38,9 +39,10 @@ class EventStore:
         self._watch = Watch(options, self._connections, self._streams.load)
         self._notifier = HeadNotifier(options)
         self._writer = GroupCommit(options, shards=shards, record_at=self._record_at, committed=self._committed)
+        self._append = traced(self._writer.append)
         self._execution = Execution(
             self._streams,
-            self._writer.append,
+            self._append,
             conflict_retries=options.conflict_retries,
             waiting_limit=options.queue_limit,
             cached_states=options.cached_streams,
@@ -89,7 +91,7 @@ class EventStore:
             Overloaded: the queue is full, or the store is closing. Nothing was stored.
             ShardUnavailable: the database could not be reached; the command is stored once or not at all.
         """
-        return await self._writer.append(append)
+        return await self._append(append)
 
     async def load(self, stream_id: UUID) -> Stream:
         """The stream as it is committed now; empty if it has no events.

@@ -7,6 +7,7 @@ import msgspec
 
 from schemas.canonical import canonical_json
 from schemas.events.psp import Source
+from schemas.identifiers import Prefix, public_id
 
 API_VERSION = "2026-11-01"
 
@@ -39,6 +40,15 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
     def canonical(self) -> bytes:
         """The RFC 8785 bytes that are stored, hashed and sent."""
         return canonical_json(self)
+
+    def named_ids(self, stream_id: UUID) -> dict[str, str]:
+        """The ids by which logs and traces name what an event of that stream concerns, as the API and Kafka spell them."""
+        ids = {"merchant_id": public_id(Prefix.MERCHANT, self.merchant_id)}
+        if stream_id != self.merchant_id:
+            ids["payment_intent_id"] = public_id(Prefix.PAYMENT_INTENT, stream_id)
+        if self.correlation_id is not None:
+            ids["correlation_id"] = str(self.correlation_id)
+        return ids
 
 
 _decoder = msgspec.json.Decoder(Envelope)

@@ -5,7 +5,8 @@ from typing import Final
 import msgspec
 
 NAMES: Final = (
-    "echo", "create", "paced", "authorize", "balance", "single", "pgbench", "rebuild", "live", "flow"
+    "echo", "create", "paced", "authorize", "balance", "single", "pgbench", "rebuild", "live", "flow",
+    "observed", "unobserved",
 )  # fmt: skip
 """The rows by their short names, in the order in which they take turns."""
 _WARM_UP_S: Final = 1.0

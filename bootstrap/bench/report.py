@@ -18,6 +18,8 @@ PACED: Final = "create, paced"
 AUTHORIZE: Final = "authorize"
 BALANCE: Final = "balance"
 PGBENCH: Final = "pgbench"
+OBSERVED: Final = "durable create, observed"
+UNOBSERVED: Final = "durable create, unobserved"
 REBUILD: Final = "ledger rebuilt, log events"
 LIVE: Final = "ledger posted live, log events"
 FLOW: Final = "whole flow, payments"
@@ -30,6 +32,7 @@ RATIOS: Final = (
     (BALANCE, ECHO, Target(must=0.6, goal=0.8)),
     (REBUILD, CREATE, Target(must=3, goal=3.5)),
     (LIVE, CREATE, Target(must=0.75, goal=1)),
+    (OBSERVED, UNOBSERVED, Target(must=0.9, goal=1)),
 )
 """What is set beside what, and what the ratio has to be."""
 

@@ -55,6 +55,8 @@ class Rows:
             "rebuild": lambda: RebuildRow(report.REBUILD, ground.dsn(LEDGER)),
             "live": lambda: LiveRow(report.LIVE, self._pipeline),
             "flow": lambda: FlowRow(report.FLOW, self._pipeline, self._bearers, **self._times),
+            "observed": lambda: CreateRow(report.OBSERVED, self._watched("observed"), **self._times),
+            "unobserved": lambda: CreateRow(report.UNOBSERVED, self._watched("unobserved"), **self._times),
         }
 
     def chosen(self) -> list[Row]:
@@ -103,6 +105,10 @@ class Rows:
     def _single(self) -> LoadedServer:
         merchants = install(self._ground, SINGLE)
         return self._server("single", "bootstrap.bench.transaction_a_request", merchants, database=SINGLE)
+
+    def _watched(self, name: str) -> LoadedServer:
+        """The API with or without all that tells of it, on a log of its own, so that both grow alike."""
+        return self._server(name, f"bootstrap.bench.{name}", install(self._ground, name), database=name)
 
     def _server(
         self, name: str, module: str, merchants: Sequence[Merchant], database: str | None = None

@@ -1,6 +1,8 @@
 """`guilder logs`: what the processes have said."""
 
+import json
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, BinaryIO, Final
 
@@ -26,9 +28,16 @@ def logs(
     *,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as they grow, until Ctrl-C.")] = False,
     lines: Annotated[int, typer.Option("--lines", "-n", help="How many of the last lines.", min=0)] = 50,
+    about: Annotated[
+        str | None, typer.Option(metavar="ID", help="Every line that names this payment, merchant or trace, in order.")
+    ] = None,
 ) -> None:
-    """Print the last lines of one process's log, or of all."""
+    """Print the last lines of one process's log, or of all; or all lines that name somebody."""
     paths = find_logs(Settings().home / "logs", name)
+    if about is not None:
+        for path, line in lines_about(paths, about):
+            echo(path, line, max(len(each.stem) for each in paths), prefixed=name is None)
+        return
     width = max(len(path.stem) for path in paths)
     files = {path: path.open("rb") for path in paths}
     try:
@@ -55,6 +64,22 @@ def find_logs(folder: Path, name: str | None) -> list[Path]:
         known = ", ".join(path.stem for path in there) or "none: nothing has run here"
         raise NoLogError(f"there is no such log; there are: {known}")
     return wanted
+
+
+def lines_about(paths: Iterable[Path], about: str) -> list[tuple[Path, str]]:
+    """The lines of all logs that hold `about`, by the time that they tell; those that tell none come first."""
+    found = []
+    for path in paths:
+        with path.open(encoding="utf-8", errors="replace") as file:
+            found += [(_time_of(line), path, line.rstrip("\n")) for line in file if about in line]
+    return [(path, line) for _, path, line in sorted(found, key=lambda each: each[0])]
+
+
+def _time_of(line: str) -> str:
+    try:
+        return str(json.loads(line)["timestamp"])
+    except (ValueError, KeyError, TypeError):
+        return ""
 
 
 def last_lines(file: BinaryIO, count: int) -> list[str]:

@@ -6,16 +6,18 @@ hands them to `serve`, which gives every process the same logging, signals, heal
 
 import asyncio
 import contextlib
-import logging
 import signal
-import sys
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any, Final, Protocol
 
 import msgspec
-import prometheus_client
 import structlog
 import uvicorn
+
+from bootstrap.settings import Settings
+from bootstrap.telemetry.exposition import CONTENT_TYPE, Exposition
+from bootstrap.telemetry.logs import configure_logging, secrets_of
+from bootstrap.telemetry.traces import start_tracing
 
 STOP_WITHIN_S: Final = 15.0
 """A process that was asked to end and has not by then is cancelled; supervisors should wait longer than this."""
@@ -43,41 +45,6 @@ def health_details(health: Health) -> HealthReport:
     return HealthReport(ready=health.ready, details=msgspec.to_builtins(health, str_keys=True))
 
 
-def configure_logging(name: str, *, level: int = logging.INFO) -> None:
-    """Log one JSON object a line to standard output, from structlog and from the standard library alike."""
-    shared: list[structlog.typing.Processor] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_log_level,
-        structlog.stdlib.add_logger_name,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.format_exc_info,
-    ]
-    structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.make_filtering_bound_logger(level),
-        cache_logger_on_first_use=True,
-    )
-    handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.JSONRenderer(
-                    serializer=lambda value, **_: msgspec.json.encode(value, enc_hook=str).decode()
-                ),
-            ],
-        )
-    )
-    root = logging.getLogger()
-    root.handlers[:] = [handler]
-    root.setLevel(level)
-    # The server's own start and end are told by `serve`; its failures are worth a line.
-    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
-    structlog.contextvars.bind_contextvars(process=name)
-
-
 class OpsServer(uvicorn.Server):
     """An HTTP server that leaves the process's signals alone."""
 
@@ -86,7 +53,9 @@ class OpsServer(uvicorn.Server):
         yield
 
 
-def ops_application(health: Callable[[], Awaitable[HealthReport]]) -> Callable[..., Awaitable[None]]:
+def ops_application(
+    health: Callable[[], Awaitable[HealthReport]], exposition: Exposition
+) -> Callable[..., Awaitable[None]]:
     """The ASGI application of `/health/live`, `/health/ready` (200 or 503) and `/metrics`; anything else is 404."""
 
     async def answer(path: str) -> tuple[int, bytes, bytes]:
@@ -97,7 +66,7 @@ def ops_application(health: Callable[[], Awaitable[HealthReport]]) -> Callable[.
                 report = await health()
                 return 200 if report.ready else 503, b"application/json", msgspec.json.encode(report, enc_hook=str)
             case "/metrics":
-                return 200, prometheus_client.CONTENT_TYPE_LATEST.encode(), prometheus_client.generate_latest()
+                return 200, CONTENT_TYPE.encode(), await exposition.text()
             case _:
                 return 404, b"application/json", b'{"title":"Not Found","status":404}'
 
@@ -126,18 +95,27 @@ async def serve(
     health: Callable[[], Awaitable[HealthReport]],
     *,
     ops_host: str = "127.0.0.1",
+    exposition: Exposition | None = None,
+    settings: Settings | None = None,
 ) -> None:
     """Run `run` until it returns or the process is asked to end (SIGTERM, SIGINT), with its health on `ops_port`.
 
     `run` gets an event that is set when it should finish; 15 s later it is cancelled. Whatever it raises is logged
-    once and raised, so that the process ends with a failure and is started again.
+    once and raised, so that the process ends with a failure and is started again. Traces are written as `settings` say.
     """
-    configure_logging(name)
+    settings = Settings() if settings is None else settings
+    configure_logging(name, secrets=secrets_of(settings))
+    tracing = start_tracing(name, settings.telemetry, folder=settings.home / "logs")
     log = structlog.get_logger(name)
     stopping = stop_on_signals()
     server = OpsServer(
         uvicorn.Config(
-            ops_application(health), host=ops_host, port=ops_port, log_config=None, access_log=False, lifespan="off"
+            ops_application(health, Exposition() if exposition is None else exposition),
+            host=ops_host,
+            port=ops_port,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
         )
     )
     serving = asyncio.create_task(server.serve(), name="ops")
@@ -157,6 +135,8 @@ async def serve(
         stop_asked.cancel()
         work.cancel()
         await asyncio.gather(work, serving, stop_asked, return_exceptions=True)
+        if tracing is not None:
+            await asyncio.to_thread(tracing.shutdown)
 
 
 async def finish(work: "asyncio.Future[None]") -> None:

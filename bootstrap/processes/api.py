@@ -13,13 +13,18 @@ import command_api
 from bootstrap.asgi import create_app
 from bootstrap.clock import SYSTEM_CLOCK
 from bootstrap.identity import SYSTEM_IDS
-from bootstrap.processes import HealthReport, OpsServer, configure_logging, stop_on_signals
+from bootstrap.processes import HealthReport, OpsServer, stop_on_signals
 from bootstrap.processes.connections import dsn_of, store_options
 from bootstrap.settings import Settings
-from bootstrap.telemetry import start_tracing, traced
+from bootstrap.telemetry.exposition import Exposition
+from bootstrap.telemetry.logs import configure_logging, secrets_of
+from bootstrap.telemetry.traced_requests import traced
+from bootstrap.telemetry.traces import start_tracing
+from bootstrap.telemetry.window_shares import WindowShare, total
 from command_api import CommandServices
 from command_api.authentication import Authenticator
 from command_api.hot_dispatch import App
+from command_api.idempotency import NEW_COMMANDS, REPEATED_COMMANDS
 from command_api.merchants import Merchants
 from command_api.ownership import Ownership
 from event_store import EventStore
@@ -68,12 +73,27 @@ async def application(settings: Settings) -> AsyncIterator[App]:
             authenticator = Authenticator(merchants, SYSTEM_CLOCK, operator_key_sha256=settings.operator.key_sha256)
             commands = CommandServices(store, merchants, Ownership(store), SYSTEM_CLOCK, SYSTEM_IDS)
             yield create_app(
-                [(command_api.ROUTES, commands), (query_api.ROUTES, queries)], authenticator, ApiHealth(store).report
+                [(command_api.ROUTES, commands), (query_api.ROUTES, queries)],
+                authenticator,
+                ApiHealth(store).report,
+                Exposition([idempotency_hit_rate()]),
             )
         finally:
             await queries.close()
     finally:
         await store.close()
+
+
+def idempotency_hit_rate() -> WindowShare:
+    """Which share of the commands of the last minutes repeated one that was there."""
+
+    def counted() -> tuple[float, float]:
+        repeated = total(REPEATED_COMMANDS)
+        return repeated, repeated + total(NEW_COMMANDS)
+
+    return WindowShare(
+        "idempotency_hit_rate", "Share of commands, over the last 5 minutes, that repeated one that was there.", counted
+    )
 
 
 def server_config(app: App, host: str, port: int) -> uvicorn.Config:
@@ -110,11 +130,11 @@ def settle_memory() -> None:
 
 async def run(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT; then refuse new requests, finish those under way, store what waits, and end."""
-    configure_logging(NAME)
+    configure_logging(NAME, secrets=secrets_of(settings))
     log = structlog.get_logger(NAME)
-    tracing = start_tracing(NAME, sampled=settings.telemetry.sampled, folder=settings.home / "logs")
+    tracing = start_tracing(NAME, settings.telemetry, folder=settings.home / "logs")
     async with application(settings) as app:
-        server = OpsServer(server_config(traced(app, tracing), settings.api.host, settings.api.port))
+        server = OpsServer(server_config(traced(app, settings.telemetry.sampled), settings.api.host, settings.api.port))
         stopping = stop_on_signals()
         settle_memory()
         log.info("started", host=settings.api.host, port=settings.api.port)
@@ -125,5 +145,5 @@ async def run(settings: Settings) -> None:
         server.should_exit = True
         await serving
     if tracing is not None:
-        tracing.shutdown()
+        await asyncio.to_thread(tracing.shutdown)
     log.info("ended")

@@ -9,9 +9,13 @@ from bootstrap.processes import HealthReport, health_details, serve
 from bootstrap.processes.connections import dsn_of
 from bootstrap.processes.consumers import consumer_options
 from bootstrap.settings import Settings
+from bootstrap.telemetry.backlog_gauges import BacklogGauges
+from bootstrap.telemetry.exposition import Exposition
+from bootstrap.telemetry.window_shares import WindowShare, total
 from processors.log_consumer.halted_shards import HaltedShards
 from processors.log_consumer.log_consumer import LogConsumer
 from processors.patience import patiently
+from processors.projector.payment_figures import OUTCOMES
 from processors.projector.projector import NAME, Projector, open_pool
 from projections import PROJECTIONS
 
@@ -36,4 +40,22 @@ async def run(settings: Settings) -> None:
     async def health() -> HealthReport:
         return health_details(consumers[-1].health()) if consumers else HealthReport(ready=False)
 
-    await serve(PROJECTOR.name, settings.ops.port or PROJECTOR.default_port, work, health, ops_host=settings.ops.host)
+    gauges = BacklogGauges(dsn_of(settings), "projector")
+    await serve(
+        PROJECTOR.name,
+        settings.ops.port or PROJECTOR.default_port,
+        work,
+        health,
+        ops_host=settings.ops.host,
+        exposition=Exposition([payment_failure_rate()], [gauges.refresh], gauges.registry),
+        settings=settings,
+    )
+
+
+def payment_failure_rate() -> WindowShare:
+    """Which share of the authorizations and captures that ended in the last minutes was declined or failed."""
+    return WindowShare(
+        "payment_failure_rate",
+        "Share of authorizations and captures, over the last 5 minutes, that were declined or failed.",
+        lambda: (total(OUTCOMES, outcome="failed"), total(OUTCOMES)),
+    )

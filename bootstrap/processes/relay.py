@@ -4,6 +4,8 @@ from bootstrap.local_stack.roster import RELAY
 from bootstrap.processes import HealthReport, health_details, serve
 from bootstrap.processes.connections import bootstrap_servers_of, dsn_of, topic_of
 from bootstrap.settings import Settings
+from bootstrap.telemetry.backlog_gauges import BacklogGauges
+from bootstrap.telemetry.exposition import Exposition
 from processors.relay import Relay, RelayOptions
 
 
@@ -16,4 +18,13 @@ async def run(settings: Settings) -> None:
     async def health() -> HealthReport:
         return health_details(relay.health())
 
-    await serve(RELAY.name, settings.ops.port or RELAY.default_port, relay.run, health, ops_host=settings.ops.host)
+    gauges = BacklogGauges(dsn_of(settings), "relay")
+    await serve(
+        RELAY.name,
+        settings.ops.port or RELAY.default_port,
+        relay.run,
+        health,
+        ops_host=settings.ops.host,
+        exposition=Exposition(refreshes=[gauges.refresh], registry=gauges.registry),
+        settings=settings,
+    )

@@ -5,7 +5,14 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+)
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -86,6 +93,7 @@ def create_app(
         clock_scale: simulated seconds per real second; None keeps what the database says, 1 in a new one.
         real_ms: milliseconds since 1970 UTC, never running backwards; the machine's by default.
     """
+    disable_created_metrics()  # type: ignore[no-untyped-call]
     registry = CollectorRegistry()
     answers = Counter("psp_simulator_answers_total", "Answers given.", ("method", "noun", "status"), registry=registry)
     commit_jobs = Histogram(

@@ -4,11 +4,12 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Iterable, Mapping, Sequence
+from time import perf_counter
 from typing import Any, Final
 
 import msgspec
 from faust.types import TP
-from prometheus_client import Counter
+from prometheus_client import Counter, Histogram
 
 from processors.log_consumer.faust_app import RUNS_IN_BUFFER, LogApp, Placement, Runs
 from processors.log_consumer.halted_shards import HaltedShards
@@ -27,7 +28,19 @@ _log = logging.getLogger(__name__)
 LOOK_EVERY_S: Final = 0.5
 STOP_APP_WITHIN_S: Final = 10.0
 
-HALTS: Final = Counter("guilder_consumer_halts", "Times that a consumer has halted a shard.", ["consumer"])
+HALTS: Final = Counter("guilder_consumer_halts", "Times that a consumer has halted a shard.", ["follower"])
+BATCH_RECORDS: Final = Histogram(
+    "guilder_consumer_batch_records",
+    "Records of a shard that were applied together.",
+    ["follower"],
+    buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500, 1000),
+)
+BATCH_SECONDS: Final = Histogram(
+    "guilder_consumer_batch_seconds",
+    "How long applying a batch took, its commit included.",
+    ["follower"],
+    buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10),
+)
 
 
 class ConsumerFailed(Exception):
@@ -79,6 +92,8 @@ class LogConsumer:
         self._works: set[asyncio.Task[None]] = set()
         self._taken = asyncio.Event()
         self._failure: Exception | None = None
+        self._batch_records = BATCH_RECORDS.labels(handler.name)
+        self._batch_seconds = BATCH_SECONDS.labels(handler.name)
 
     def health(self) -> LogConsumerHealth:
         """How far the shards of this worker are."""
@@ -216,9 +231,12 @@ class LogConsumer:
         except (KeyError, ValueError) as error:
             await self._halt(shard, progress, progress.position + 1, f"the relay did not write this message: {error!r}")
             return False
+        began_s = perf_counter()
         match await apply(self._handler, shard, ascending(received), lambda: self._finishing):
             case Applied(position):
                 at = asyncio.get_running_loop().time()
+                self._batch_records.observe(len(received))
+                self._batch_seconds.observe(perf_counter() - began_s)
                 progress.handled(position=position, next_offset=messages[-1].offset + 1, at=at)
                 return True
             case Missing(expected, got):

@@ -9,6 +9,7 @@ import msgspec
 
 from processors.log_consumer.handler import BatchHandler, PositionGap
 from processors.patience import OUTAGES, pauses
+from schemas.envelope import decode_envelope
 from schemas.records import Record
 
 _log = logging.getLogger(__name__)
@@ -66,7 +67,10 @@ async def apply(handler: BatchHandler, shard: int, records: Sequence[Record], en
         before = await apply(handler, shard, sound, ending) if sound else None
         return missing if before is None or isinstance(before, Applied) else before
     except Exception as error:  # noqa: BLE001 - a handler may fail in any way; the shard halts
-        _log.exception("shard %s: positions %s to %s failed", shard, records[0].position, records[-1].position)
+        first, last = records[0], records[-1]
+        # Of a batch nobody is to blame yet; its records are tried one by one.
+        about = decode_envelope(first.metadata).named_ids(first.stream_id) if first is last else {}
+        _log.exception("shard %s: positions %s to %s failed", shard, first.position, last.position, extra=about)
         if len(records) == 1:
             return Poisoned(records[0].position, f"{type(error).__name__}: {error}")
     return await _one_by_one(handler, shard, records, ending)

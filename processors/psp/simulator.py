@@ -9,6 +9,7 @@ from urllib.parse import quote
 import aiohttp
 import msgspec
 
+from event_store.tracing import TRACING
 from processors.psp.provider import (
     AuthorizeOrder,
     CaptureOrder,
@@ -128,6 +129,8 @@ class SimulatorPsp:
     ) -> _Reply | NotProcessed | Unknown:
         headers = {} if key is None else {"Content-Type": "application/json", "Idempotency-Key": key}
         data = None if body is None else msgspec.json.encode(body)
+        if traceparent := TRACING.traceparent():
+            headers["traceparent"] = traceparent
         try:
             async with self._session.request(
                 method, self._url + path, data=data, headers=headers, allow_redirects=False

@@ -69,7 +69,7 @@ class Attempts:
             LeaseLost: nothing is known and the step is another's to continue.
             Rejected, AttemptIncomplete: the step cannot be taken as things stand.
         """
-        intent = await self._log.read(step.stream_id)
+        intent = await self._log.read(step)
         attempt = intent.state.attempts.get(step.subject)
         if attempt is None:
             start = start_of(step, intent.state)

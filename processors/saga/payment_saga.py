@@ -11,6 +11,7 @@ import msgspec
 from event_store import EventStore, StoreOptions
 from processors.log_consumer import HaltedShards, LogConsumer, LogConsumerHealth, LogConsumerOptions
 from processors.patience import patiently
+from processors.psp.observed import ObservedPsp
 from processors.psp.provider import PaymentServiceProvider
 from processors.saga.attempts import Attempts
 from processors.saga.connections import open_pool
@@ -164,6 +165,7 @@ def assemble(
     options: WorkerOptions,
 ) -> Machinery:
     """Put the saga's parts together over open connections."""
+    providers = {name: ObservedPsp(psp, name) for name, psp in providers.items()}
     table = StepTable(pool)
     log = Log(store, clock, ids)
     attempts = Attempts(log=log, steps=table, providers=providers, clock=clock, delay_scale=options.delay_scale)

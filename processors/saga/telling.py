@@ -5,11 +5,14 @@ from functools import reduce
 from uuid import UUID
 
 import msgspec
+import structlog
 
 from aggregates import payment_intent
 from aggregates.payment_intent import PaymentIntent
 from aggregates.payment_intent.commands import Command
 from event_store import AlreadyDone, EventStore
+from event_store.tracing import TRACING
+from processors.saga.durations import observe
 from processors.saga.steps import ClaimedStep
 from schemas.clock import Clock, IdFactory
 from schemas.envelope import Actor, Envelope
@@ -36,9 +39,13 @@ class Log:
         self._clock = clock
         self._ids = ids
 
-    async def read(self, stream_id: UUID) -> Intent:
-        """The intent, fresh."""
-        stream = await self._store.load(stream_id)
+    async def read(self, step: ClaimedStep) -> Intent:
+        """The step's intent, fresh. Whatever the step's task logs from here on names the payment."""
+        stream = await self._store.load(step.stream_id)
+        if stream.records:
+            ids = stream.records[0].envelope.named_ids(step.stream_id) | {"correlation_id": str(step.operation_id)}
+            structlog.contextvars.bind_contextvars(**ids)
+            TRACING.note(**ids)
         return Intent(reduce(payment_intent.evolve, stream.records, payment_intent.initial()), stream.records)
 
     async def tell(
@@ -66,14 +73,15 @@ class Log:
             source=source,
             correlation_id=step.operation_id,
             causation_id=_cause(step, intent),
-            traceparent=step.traceparent,
+            traceparent=TRACING.traceparent() or step.traceparent,
         )
         try:
             executed = await self._store.execute(
                 payment_intent, step.stream_id, command, envelope=envelope, event_ids=self._ids, command_key=key
             )
         except AlreadyDone:
-            return await self.read(step.stream_id)
+            return await self.read(step)
+        observe(executed.appended, executed.stream.records)
         return Intent(executed.state, executed.stream.records)
 
 

@@ -62,7 +62,7 @@ class Timers:
 
     async def make_available(self, step: ClaimedStep) -> Finish:
         """The settlement delay of the capture `step.subject` is over."""
-        intent = await self._log.read(step.stream_id)
+        intent = await self._log.read(step)
         available_on = intent.state.captures[step.subject].available_on
         assert available_on is not None, "the step was scheduled by the capture's success"
         # With scaled delays the step comes early by the clock; it stands for the moment it was scheduled for.
@@ -80,7 +80,7 @@ class Timers:
 
     async def expire(self, step: ClaimedStep) -> Finish:
         """The hold of the authorization `step.subject` should have run out."""
-        intent = await self._log.read(step.stream_id)
+        intent = await self._log.read(step)
         state = intent.state
         if not _may_expire(state) or state.expires_at is None:
             return Finish(step=step, result="not_needed", following=None)

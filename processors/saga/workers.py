@@ -6,8 +6,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 import msgspec
+from opentelemetry.trace import SpanKind
 from prometheus_client import Counter
 
+from event_store.tracing import TRACING, Attributes
 from processors.patience import OUTAGES
 from processors.saga.attempts import LeaseLost
 from processors.saga.finishing import Finisher
@@ -23,6 +25,11 @@ _FIRST_BACKOFF_MS: Final = 1_000
 _LONGEST_BACKOFF_MS: Final = 60_000
 _ERROR_CHARACTERS: Final = 500
 _AWAY: Final = (*OUTAGES, ShardUnavailable)
+
+# Whatever else comes of a step is worth a line: it is not how payments usually go.
+_ROUTINE: Final = frozenset(
+    ("approved", "declined", "available", "not_needed", "ended_before", "expired", "still_held")
+)
 
 STEPS: Final = Counter("guilder_saga_steps", "Steps that the saga has taken.", ["kind", "result"])
 
@@ -122,10 +129,21 @@ class Workers:
             self._look.set()
 
     async def _run(self, step: ClaimedStep) -> None:
+        if not TRACING.on:
+            await self._take(step)
+            return
+        attributes: Attributes = {"correlation_id": str(step.operation_id), "try": step.try_no, "shard": step.shard}
+        with TRACING.hop(f"saga {step.kind}", step.traceparent, attributes, SpanKind.CONSUMER):
+            await self._take(step)
+
+    async def _take(self, step: ClaimedStep) -> None:
         try:
             finish = await self._runners[step.kind](step)
             ours = await self._finisher.finish(finish)
             STEPS.labels(step.kind, finish.result).inc()
+            TRACING.note(result=finish.result)
+            if finish.result not in _ROUTINE:
+                _log.warning("%s %s of %s: %s", step.kind, step.try_no, step.subject, finish.result)
             if ours and finish.following is not None:
                 self._look_at(finish.following.due_at)
         except LeaseLost as lost:

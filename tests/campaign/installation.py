@@ -235,6 +235,8 @@ def whole_installation() -> Iterator[Installation]:
             "GUILDER_HOME": str(home),
             "GUILDER_SHARDS": str(SHARDS),
             "GUILDER_DELAY_SCALE": str(DELAY_SCALE),
+            # A trace that a caller wants kept is kept; of the others a few.
+            "GUILDER_TELEMETRY__SAMPLED": "0.01",
         }
         if "GUILDER_CACHE" in os.environ:
             environment["GUILDER_CACHE"] = os.environ["GUILDER_CACHE"]

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
+from uuid import UUID
 
 import httpx
 import pytest
@@ -14,6 +15,7 @@ from command_api.authentication import Authenticator
 from event_store import EventStore
 from schemas.envelope import Actor
 from schemas.errors import Overloaded, ShardUnavailable
+from schemas.identifiers import Prefix, public_id
 from schemas.resources import PaymentMethodResource
 from schemas.routes import Answer, Call, Parameter, Principal, Route
 from tests.command_api.conversation import ListeningServer, check_problem
@@ -42,9 +44,11 @@ class OneRoute:
 
 
 class Anyone(Authenticator):
+    merchant_id: UUID | None = None
+
     async def authenticate(self, headers: Mapping[str, str]) -> Principal:  # noqa: ARG002 - anyone is let in
         return Principal(
-            merchant_id=None,
+            merchant_id=self.merchant_id,
             livemode=None,
             scopes=frozenset({"payments:read"}),
             actor=Actor(type="operator", id="test"),
@@ -107,6 +111,19 @@ async def test_a_defect_is_told_to_nobody_and_logged_once(one_route: OneRoute) -
     assert [(entry["log_level"], entry["request_id"]) for entry in logs] == [("error", "find-me")]
     assert logs[0]["exc_info"] is one_route.error
     assert document["request_id"] == "find-me"
+
+
+async def test_a_defects_line_names_the_payment_in_the_path_and_the_merchant_who_asked(
+    one_route: OneRoute, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Anyone, "merchant_id", UUID(int=8))
+    one_route.error = RuntimeError("secret details")
+    intent_id = public_id(Prefix.PAYMENT_INTENT, UUID(int=7))
+    with structlog.testing.capture_logs() as logs:
+        await one_route.http.get(f"{one_route.url}/v1/things/{intent_id}/parts/pi_no")
+    [line] = logs
+    assert line["payment_intent_id"] == intent_id
+    assert line["merchant_id"] == public_id(Prefix.MERCHANT, UUID(int=8))
 
 
 @pytest.mark.parametrize("error", [Overloaded(), ShardUnavailable()])

@@ -9,9 +9,9 @@ import msgspec
 import pytest
 import structlog
 
-from command_api.card_numbers import is_card_number
 from command_api.edge import ClientGone, read_body
 from command_api.request_ids import RequestIds
+from schemas.card_numbers import is_card_number
 from schemas.errors import BodyTooLarge
 from schemas.identifiers import uuid7
 from tests.command_api.conversation import Client, check_problem

@@ -35,7 +35,10 @@ def printed_requests(text: str) -> list[httpx.Request]:
 async def test_all_is_healthy_and_what_up_printed_works(installation: Installation, http: httpx.AsyncClient) -> None:
     await installation.healthy()
     found = await installation.call("status")
-    assert set(found) == {"api", "postgres_dsn", "kafka_bootstrap", "psp_simulator", "demo", "processes"}
+    assert set(found) == {
+        "api", "postgres_dsn", "kafka_bootstrap", "psp_simulator", "demo", "processes", "backlog", "problems",
+    }  # fmt: skip
+    assert set(found["backlog"]["followers"]) == {"relay", "projector", "payment_saga"}
     assert [process["name"] for process in found["processes"]] == [*SERVERS, *PROCESSES]
     assert all(process["healthy"] for process in found["processes"])
     for process in found["processes"]:

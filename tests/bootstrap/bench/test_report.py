@@ -42,6 +42,8 @@ def measured() -> dict[str, list[Measured | Missing]]:
         report.REBUILD: [Measured(per_second=1600.0)] * 3,
         report.LIVE: [Measured(per_second=300.0)] * 3,
         report.FLOW: [Measured(per_second=rate, flow=flow_round(5 * rate)) for rate in (150.0, 140.0, 160.0)],
+        report.OBSERVED: rounds(380, 760, 290),
+        report.UNOBSERVED: rounds(400, 800, 300),
         report.PACED: [msgspec.structs.replace(one, asked_per_second=240.0) for one in rounds(200, 240, 230)],
     }
 

@@ -79,6 +79,8 @@ def test_status_of_nothing_has_the_same_shape_and_says_so_by_its_exit_code(home:
         "psp_simulator": None,
         "demo": None,
         "processes": [],
+        "backlog": None,
+        "problems": [],
     }
     assert "nothing runs here" in guilder("status").stdout
 
@@ -129,6 +131,12 @@ def test_logs_prints_the_last_lines_of_one_or_of_all(home: Path) -> None:
     (home / "logs" / "saga.log").write_text("four\n", encoding="utf-8")
     assert guilder("logs", "relay", "-n", "2").stdout == "two\nthree\n"
     assert guilder("logs", "-n", "1").stdout == "relay | three\nsaga  | four\n"
+    about = "pi_06F8Q2ZC4RTJX1M3N5P7R9S0TV"
+    for name, second in (("relay", 3), ("saga", 2), ("saga", 4)):
+        with (home / "logs" / f"{name}.log").open("a", encoding="utf-8") as log:
+            log.write(f'{{"payment_intent_id":"{about}","timestamp":"2026-11-25T14:00:0{second}Z"}}\n')
+    found = guilder("logs", "--about", about).stdout.splitlines()
+    assert [(line[:5].strip(), line[-4:-2]) for line in found] == [("saga", "2Z"), ("relay", "3Z"), ("saga", "4Z")]
     refused = guilder("logs", "ledger")
     assert refused.returncode == 1
     assert "relay, saga" in refused.stderr

@@ -1,0 +1,40 @@
+"""What `/metrics` of one process answers, in Prometheus's text format.
+
+Parts of the house count in metrics of their own modules. What only the process as a whole knows (how far it is behind
+the log, shares over the last minutes) is kept apart for each `Exposition`, so that several can live in one process.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
+
+import prometheus_client
+from prometheus_client import REGISTRY, CollectorRegistry
+from prometheus_client.registry import Collector
+
+Refresh = Callable[[], Awaitable[None]]
+
+CONTENT_TYPE: Final = prometheus_client.CONTENT_TYPE_LATEST
+
+# A series for the moment each other series began would double them all.
+prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
+
+
+class Exposition:
+    """The process's metrics: what its modules count, `collectors`, and what each `refresh` brings up to date first."""
+
+    def __init__(
+        self,
+        collectors: Sequence[Collector] = (),
+        refreshes: Sequence[Refresh] = (),
+        registry: CollectorRegistry | None = None,
+    ) -> None:
+        self._registry = CollectorRegistry() if registry is None else registry
+        self._refreshes = tuple(refreshes)
+        for collector in collectors:
+            self._registry.register(collector)
+
+    async def text(self) -> bytes:
+        """The metrics as of now."""
+        for refresh in self._refreshes:
+            await refresh()
+        return prometheus_client.generate_latest(REGISTRY) + prometheus_client.generate_latest(self._registry)

@@ -1,0 +1,118 @@
+"""What `guilder status` finds wrong, in words."""
+
+from typing import Any
+
+import pytest
+
+from bootstrap.cli.complaints import Progress, complaints, duration
+from processors.backlog import FOLLOWERS, Backlog, Behind, Halted, OpenSteps
+
+NOW = 1_800_000_000_000
+
+
+def standing(
+    *,
+    at: int = NOW,
+    relay: tuple[int, int] = (100, 100),
+    waits_s: float = 0,
+    halted: list[Halted] | None = None,
+    steps: list[OpenSteps] | None = None,
+    cases_s: list[int] | None = None,
+) -> Backlog:
+    """All is well but for what is named; `relay` is its head and position in shard 0."""
+    head, position = relay
+    return Backlog(
+        at=at,
+        behind=[
+            Behind(
+                follower=follower,
+                shard=0,
+                head=head,
+                position=position if follower == "relay" else head,
+                waiting_since=at - round(waits_s * 1000) if follower == "relay" and position < head else None,
+            )
+            for follower in FOLLOWERS
+        ],
+        halted=halted or [],
+        steps=steps or [],
+        cases=[at - age_s * 1000 for age_s in cases_s or []],
+    )
+
+
+def said(seen: Backlog | None, progress: Progress | None = None, healthy: bool = True) -> list[str]:
+    processes: list[dict[str, Any]] = [{"name": "relay", "healthy": healthy}]
+    return complaints(processes, seen, progress or Progress())
+
+
+def test_nothing_is_said_where_all_is_well_or_an_event_is_just_on_its_way() -> None:
+    assert said(standing()) == []
+    assert said(standing(relay=(1000, 900), waits_s=2)) == []
+
+
+def test_a_relay_that_is_behind_and_one_that_is_seen_to_stand_still() -> None:
+    behind = standing(relay=(1334, 100), waits_s=40)
+    assert said(behind) == ["the relay is 1,234 events behind, the oldest for 40 s"]
+
+    progress = Progress()
+    progress.look(standing(at=NOW - 90_000, relay=(1000, 90)))
+    progress.look(standing(at=NOW - 30_000, relay=(1200, 100)))
+    progress.look(behind)
+    assert said(behind, progress) == [
+        "the relay is 1,234 events behind, the oldest for 40 s, and has made no progress for 30 s"
+    ]
+
+
+def test_a_halted_shard_says_why_and_what_to_do() -> None:
+    halted = Halted(
+        projection="payment_saga", shard=3, position=1512, reason="ValueError: no\nmore", since=NOW - 240_000
+    )
+    [sentence] = said(standing(halted=[halted]))
+    assert sentence == (
+        "shard 3 is halted for the saga at position 1,512 for 4 min: ValueError: no; mend that, then run "
+        "`guilder dead-letters redrive shard/payment_saga/3`"
+    )
+
+
+def test_a_halted_shard_is_not_called_late_too() -> None:
+    halted = Halted(projection="relay", shard=0, position=1, reason="x" * 500, since=NOW)
+    [sentence] = said(standing(relay=(100, 1), waits_s=100, halted=[halted]))
+    assert len(sentence) < 400
+
+
+@pytest.mark.parametrize(
+    ("cases_s", "sentence"),
+    [
+        ([10_800, 60], "2 cases are open, the oldest for 3 h: run `guilder dead-letters list`"),
+        ([60], "1 case is open, for 60 s: run `guilder dead-letters list`"),
+    ],
+)
+def test_open_cases(cases_s: list[int], sentence: str) -> None:
+    assert said(standing(cases_s=cases_s)) == [sentence]
+
+
+def test_failed_steps_and_steps_that_nobody_takes() -> None:
+    steps = [
+        OpenSteps(kind="call", state="failed", steps=1, ready_at=NOW + 5_000),
+        OpenSteps(kind="call", state="due", steps=16, ready_at=NOW - 40_000),
+        OpenSteps(kind="inquiry", state="due", steps=1, ready_at=NOW - 1_000),
+        OpenSteps(kind="expiry", state="waiting", steps=900, ready_at=NOW + 5_000),
+    ]
+    assert said(standing(steps=steps)) == [
+        "1 step of the saga failed and will be tried again: run `guilder dead-letters list`",
+        "17 steps of the saga are due and not taken, the first for 40 s",
+    ]
+    assert said(standing(steps=steps[2:])) == []
+
+
+def test_an_unhealthy_process_and_a_postgresql_that_is_away() -> None:
+    assert said(None, healthy=False) == [
+        "relay is not healthy: run `guilder logs relay`",
+        "PostgreSQL cannot be asked, so nobody can tell what waits",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(0.4, "0 s"), (119, "119 s"), (240, "4 min"), (10_800, "3 h"), (200_000, "2 d")]
+)
+def test_durations_are_read_at_a_glance(seconds: float, words: str) -> None:
+    assert duration(seconds) == words
