@@ -29,14 +29,16 @@ async def run_until_dead(dsn: str, psp_url: str, point: str) -> None:
             await process.wait()
 
 
-@pytest.mark.parametrize("point", POINTS)
-async def test_a_killed_saga_charges_once(saga_database: str, fast_psp: SimulatorProcess, point: str) -> None:
+# Twice: the one that takes over dies as well, with a PSP's answer in its hands.
+@pytest.mark.parametrize("points", [*((point,) for point in POINTS), ("started", "called")], ids="+".join)
+async def test_a_killed_saga_charges_once(
+    saga_database: str, fast_psp: SimulatorProcess, points: tuple[str, ...]
+) -> None:
     async with store_at(saga_database) as store:
         shop = Shop(store)
         intents = [await shop.order(token) for token in TOKENS]
-        await run_until_dead(saga_database, fast_psp.url, point)
-        # The one that takes over dies as well, with a PSP's answer in its hands.
-        await run_until_dead(saga_database, fast_psp.url, "called")
+        for point in points:
+            await run_until_dead(saga_database, fast_psp.url, point)
 
     async with running_saga(saga_database, fast_psp.url) as saga:
         states = [await saga.shop.settled(intent) for intent in intents]
