@@ -17,6 +17,8 @@ import prometheus_client
 import structlog
 import uvicorn
 
+from bootstrap.http_server import server_config
+
 STOP_WITHIN_S: Final = 15.0
 """A process that was asked to end and has not by then is cancelled; supervisors should wait longer than this."""
 
@@ -135,11 +137,7 @@ async def serve(
     configure_logging(name)
     log = structlog.get_logger(name)
     stopping = stop_on_signals()
-    server = OpsServer(
-        uvicorn.Config(
-            ops_application(health), host=ops_host, port=ops_port, log_config=None, access_log=False, lifespan="off"
-        )
-    )
+    server = OpsServer(server_config(ops_application(health), ops_host, ops_port))
     serving = asyncio.create_task(server.serve(), name="ops")
     work = asyncio.ensure_future(run(stopping))
     stop_asked = asyncio.create_task(stopping.wait(), name="stop asked")
