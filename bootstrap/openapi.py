@@ -41,6 +41,7 @@ SECURITY_SCHEMES: Final = {
 _REF: Final = "#/components/schemas/"
 _EVERY_REFUSAL: Final = (
     "malformed_request",
+    "pan_not_allowed",
     "filter_unknown",
     "unauthenticated",
     "key_revoked",
