@@ -7,13 +7,17 @@ import msgspec
 import typer
 from rich.console import Console
 
+from bootstrap.cli.bench_hostile import hostile
 from bootstrap.settings import Settings
 
 app = typer.Typer(add_completion=False)
+app.command()(hostile)
 
 
-@app.command()
+@app.callback(invoke_without_command=True)
 def bench(
+    context: typer.Context,
+    *,
     seconds: Annotated[float, typer.Option(min=0.2, max=600, help="For each row in each round.")] = 10,
     rounds: Annotated[int, typer.Option(min=1, max=100, help="How often each row takes its turn.")] = 3,
     lifecycles: Annotated[
@@ -25,6 +29,8 @@ def bench(
     ] = None,
 ) -> None:
     """Measure creates, authorizations and balances beside a raw echo and pgbench, on servers of its own."""
+    if context.invoked_subcommand is not None:
+        return
     from bootstrap.bench import BenchError, report
     from bootstrap.bench.bench import Plan, run_bench
 

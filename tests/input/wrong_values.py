@@ -92,8 +92,8 @@ def _within(kind: Any, whole: dict[str, Any], here: dict[str, Any], at: list[str
             if member.tag_field is not None:
                 for tag in (None, 1, "barter", ""):
                     body = _encoded(_replaced(whole, at, inner | {member.tag_field: tag}))
-                    codes = frozenset({"wrong_type", "bad_format"})
-                    yield Wrong(f"{pointer}: tag {tag!r}", body, f"{pointer}/{member.tag_field}", codes)
+                    told = frozenset({"wrong_type", "bad_format"})
+                    yield Wrong(f"{pointer}: tag {tag!r}", body, f"{pointer}/{member.tag_field}", told)
         elif isinstance(member, inspect.DictType):
             for key, value, codes in _bad_entries(member):
                 body = _encoded(_replaced(whole, at[:-1], here | {name: {key: value}}))
