@@ -65,8 +65,11 @@ _HEADERS: Final[dict[str, dict[str, Any]]] = {
     "Request-Id": {"description": "Yours, or one of ours; it leads to the logs.", "schema": {"type": "string"}},
     "ETag": {"description": "The object's version in quotes.", "schema": {"type": "string"}},
     "Guilder-Position": {
-        "description": "`shard:position` of the last event that counted; pass it on as `Guilder-Min-Position`.",
-        "schema": {"type": "string", "pattern": "^[0-9]+:[0-9]+$"},
+        "description": (
+            "`shard:position` of the last event that counted, commas between several shards; pass it on as "
+            "`Guilder-Min-Position`."
+        ),
+        "schema": {"type": "string", "pattern": "^[0-9]+:[0-9]+(,[0-9]+:[0-9]+)*$"},
     },
     "Idempotent-Replayed": {
         "description": "`true` when the key had been used before for this request.",

@@ -155,9 +155,10 @@ class Installation:
         revoked = await self.desk.issue_key(merchant_id, scopes=ALL_SCOPES, livemode=False)
         await self.desk.revoke_key(merchant_id, revoked.key_id, "lost")
         merchant = Merchant(merchant_id, keys[0].text, keys[1].text, revoked.text)
-        order = {"amount": 5000, "currency": "EUR", "authorize": True, "payment_method": CARD}
-        for number in range(2):
-            intent = await self._post(merchant, "/v1/payment_intents", order | {"reference": f"order-{number}"})
+        order = {"amount": 5000, "authorize": True, "payment_method": CARD}
+        # Two of each, so that every list has a second page.
+        for currency in ("EUR", "USD"):
+            intent = await self._post(merchant, "/v1/payment_intents", order | {"currency": currency})
             for verb in ("", "capture", "refund"):
                 if verb:
                     answer = await self._post(merchant, f"/v1/payment_intents/{intent['id']}/{verb}", {})

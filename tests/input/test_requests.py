@@ -6,10 +6,11 @@ from typing import Any
 import msgspec
 import pytest
 
+from bootstrap import openapi
 from bootstrap.openapi import ALL_ROUTES
 from schemas.identifiers import Prefix, parse_public_id, public_id
 from schemas.routes import Parameter, Route
-from tests.input.installation import ALL_SCOPES, Answer, Installation, Request, ask, check_refusal
+from tests.input.installation import ALL_SCOPES, DOCUMENTED, Answer, Installation, Request, ask, check_refusal
 from tests.input.test_bodies import with_field
 from tests.input.wrong_values import CARD_NUMBER, OTHER_CURRENCIES
 
@@ -284,3 +285,11 @@ def test_each_noun_in_a_path_is_known_to_the_installation(installation: Installa
         assert "{id}" not in installation.base(route).target
     for noun, own in installation.mine.objects.items():
         assert parse_public_id(Prefix(own.partition("_")[0]), own) if noun != "accounts" else own.startswith("acc_")
+
+
+async def test_the_document_is_rendered_once_however_often_it_is_asked_for(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = await ask(installation.app, Request("GET", "/openapi.json", ()))
+    monkeypatch.setattr(openapi, "completed", None)
+    assert (await ask(installation.app, Request("GET", "/openapi.json", ()))).json() == first.json() == DOCUMENTED

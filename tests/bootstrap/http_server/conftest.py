@@ -40,7 +40,7 @@ class Telling:
         if scope["path"] == "/early":
             await self._answer(send, b"early")
             return
-        if scope["path"] == "/large":
+        if scope["path"] in {"/large", "/openapi.json"}:
             await send({"type": "http.response.start", "status": 200, "headers": []})
             for _ in range(1024):
                 await send({"type": "http.response.body", "body": b"x" * 65_536, "more_body": True})
