@@ -6,7 +6,7 @@ calls can tell which way a request went.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 from typing import Any, Final
 from uuid import UUID
 
@@ -72,6 +72,8 @@ class FrameworkApp(FastAPI):
             # The reference is served with its own assets (`_add_reference`): a closed network has no CDN.
             docs_url=None,
             redoc_url=None,
+            # So is the document, rendered once: anyone may ask for it, as often as they like.
+            openapi_url=None,
             redirect_slashes=False,
             **options,
         )
@@ -163,7 +165,17 @@ def _add_reference(app: FrameworkApp) -> None:
             swagger_favicon_url=f"{_ASSETS_PATH}/favicon.png",
         )
 
+    @cache
+    def rendered() -> bytes:
+        return msgspec.json.encode(app.openapi())
+
+    async def document() -> Response:
+        """The OpenAPI document."""
+        await asyncio.sleep(0)
+        return Response(rendered(), media_type="application/json")
+
     app.add_api_route("/docs", reference, include_in_schema=False)
+    app.add_api_route("/openapi.json", document, include_in_schema=False)
 
 
 def _add_operations(app: FrameworkApp, health: Health | None, exposition: Exposition | None) -> None:

@@ -40,14 +40,18 @@ SECURITY_SCHEMES: Final = {
 
 _REF: Final = "#/components/schemas/"
 _EVERY_REFUSAL: Final = (
+    "malformed_request",
+    "pan_not_allowed",
     "filter_unknown",
     "unauthenticated",
     "key_revoked",
     "scope_missing",
+    "request_timeout",
+    "headers_too_large",
     "internal_error",
+    "overloaded",
     "shard_unavailable",
 )
-_WRITE_REFUSALS: Final = ("overloaded",)
 _EXAMPLE_REQUEST_ID: Final = "req_018f3b"
 _EXAMPLE_FIELD: Final = FieldError("/amount", "not_integer", "must be a whole number of minor units")
 _EXAMPLE_EXTENSIONS: Final[dict[str, dict[str, Any]]] = {
@@ -61,8 +65,11 @@ _HEADERS: Final[dict[str, dict[str, Any]]] = {
     "Request-Id": {"description": "Yours, or one of ours; it leads to the logs.", "schema": {"type": "string"}},
     "ETag": {"description": "The object's version in quotes.", "schema": {"type": "string"}},
     "Guilder-Position": {
-        "description": "`shard:position` of the last event that counted; pass it on as `Guilder-Min-Position`.",
-        "schema": {"type": "string", "pattern": "^[0-9]+:[0-9]+$"},
+        "description": (
+            "`shard:position` of the last event that counted, commas between several shards; pass it on as "
+            "`Guilder-Min-Position`."
+        ),
+        "schema": {"type": "string", "pattern": "^[0-9]+:[0-9]+(,[0-9]+:[0-9]+)*$"},
     },
     "Idempotent-Replayed": {
         "description": "`true` when the key had been used before for this request.",
@@ -195,7 +202,7 @@ def _successes(route: Route[Any], references: dict[int, dict[str, Any]]) -> dict
 
 def _problems(route: Route[Any], references: dict[int, dict[str, Any]]) -> dict[str, Any]:
     known = refusals_by_code()
-    codes = (*route.refusals, *_EVERY_REFUSAL, *(_WRITE_REFUSALS if route.method == "POST" else ()))
+    codes = (*route.refusals, *_EVERY_REFUSAL)
     by_status: dict[int, list[type[Rejected]]] = {}
     for code in dict.fromkeys(codes):
         by_status.setdefault(known[code].status, []).append(known[code])

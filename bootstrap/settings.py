@@ -38,13 +38,33 @@ class KafkaSettings(BaseModel):
     min_insync_replicas: Annotated[int, Field(ge=1, le=32767)] = 1
 
 
+class HttpLimits(BaseModel):
+    """What clients may occupy of a server, and for how long (seconds); each limit has its code in the API's document.
+
+    A request's head is its line and its header fields. An idle connection is kept longer than clients and load
+    balancers keep theirs (mostly 60 s), so that it is never the server that closes one just as a request is sent on it.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    max_connections: Annotated[int, Field(ge=1)] = 10_000
+    max_head_bytes: Annotated[int, Field(ge=1024)] = 32 * 1024
+    max_headers: Annotated[int, Field(ge=10)] = 100
+    max_pipelined: Annotated[int, Field(ge=1)] = 16
+    head_within_s: Annotated[float, Field(gt=0)] = 10
+    request_within_s: Annotated[float, Field(gt=0)] = 30
+    answer_taken_within_s: Annotated[float, Field(gt=0)] = 30
+    keep_alive_s: Annotated[float, Field(gt=0)] = 75
+
+
 class ApiSettings(BaseModel):
-    """Where the HTTP API listens."""
+    """Where the HTTP API listens, and what it takes from its clients."""
 
     model_config = ConfigDict(extra="forbid")
 
     host: str = "127.0.0.1"
     port: Port = 8080
+    limits: HttpLimits = HttpLimits()
 
 
 class OpsSettings(BaseModel):

@@ -34,6 +34,10 @@ class Rejected(Exception):
 
 
 # 400: outside the contract
+class MalformedRequest(Rejected):
+    code, status, title = "malformed_request", 400, "The request is not well-formed HTTP/1.1."
+
+
 class BadJson(Rejected):
     code, status, title = "bad_json", 400, "The body is not valid JSON."
 
@@ -89,13 +93,17 @@ class LivemodeMismatch(Rejected):
     code, status, title = "livemode_mismatch", 403, "Live keys and test objects (or the reverse) do not mix."
 
 
-# 404, 405, 412, 413, 415
+# 404, 405, 408, 412, 413, 415, 431
 class NotFound(Rejected):
     code, status, title = "not_found", 404, "There is no such object."
 
 
 class MethodNotAllowed(Rejected):
     code, status, title = "method_not_allowed", 405, "This path does not answer that method."
+
+
+class RequestTimeout(Rejected):
+    code, status, title = "request_timeout", 408, "The request did not arrive in time."
 
 
 class VersionMismatch(Rejected):
@@ -108,6 +116,10 @@ class BodyTooLarge(Rejected):
 
 class UnsupportedMediaType(Rejected):
     code, status, title = "unsupported_media_type", 415, "Bodies are application/json in UTF-8."
+
+
+class HeadersTooLarge(Rejected):
+    code, status, title = "headers_too_large", 431, "The path and the header fields are too many or too long."
 
 
 # 409: the state of the object

@@ -8,8 +8,9 @@ from typing import Any
 import uvicorn
 import uvloop
 
+from bootstrap.http_server import server_config
 from bootstrap.local_stack.ports import LOOPBACK
-from bootstrap.processes.api import server_config, settle_memory
+from bootstrap.processes.api import settle_memory
 
 Application = Callable[[Any, Any, Any], Awaitable[None]]
 

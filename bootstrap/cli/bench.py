@@ -8,12 +8,14 @@ import typer
 from rich.console import Console
 
 from bootstrap.cli.bench_history import history
+from bootstrap.cli.bench_hostile import hostile
 from bootstrap.settings import Settings
 
-ROWS: Final = "echo, create, paced, authorize, balance, single, pgbench, rebuild, live, flow"
+ROWS: Final = "echo, create, paced, authorize, balance, single, pgbench, rebuild, live, flow, observed, unobserved"
 
 app = typer.Typer(add_completion=False)
 app.command()(history)
+app.command()(hostile)
 
 
 @app.callback(invoke_without_command=True)

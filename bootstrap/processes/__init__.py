@@ -14,6 +14,7 @@ import msgspec
 import structlog
 import uvicorn
 
+from bootstrap.http_server import server_config
 from bootstrap.settings import Settings
 from bootstrap.telemetry.exposition import CONTENT_TYPE, Exposition
 from bootstrap.telemetry.logs import configure_logging, secrets_of
@@ -108,16 +109,8 @@ async def serve(
     tracing = start_tracing(name, settings.telemetry, folder=settings.home / "logs")
     log = structlog.get_logger(name)
     stopping = stop_on_signals()
-    server = OpsServer(
-        uvicorn.Config(
-            ops_application(health, Exposition() if exposition is None else exposition),
-            host=ops_host,
-            port=ops_port,
-            log_config=None,
-            access_log=False,
-            lifespan="off",
-        )
-    )
+    ops = ops_application(health, Exposition() if exposition is None else exposition)
+    server = OpsServer(server_config(ops, ops_host, ops_port))
     serving = asyncio.create_task(server.serve(), name="ops")
     work = asyncio.ensure_future(run(stopping))
     stop_asked = asyncio.create_task(stopping.wait(), name="stop asked")

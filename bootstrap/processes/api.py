@@ -7,11 +7,11 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 import structlog
-import uvicorn
 
 import command_api
 from bootstrap.asgi import create_app
 from bootstrap.clock import SYSTEM_CLOCK
+from bootstrap.http_server import server_config, with_files_for
 from bootstrap.identity import SYSTEM_IDS
 from bootstrap.processes import HealthReport, OpsServer, stop_on_signals
 from bootstrap.processes.connections import dsn_of, store_options
@@ -33,8 +33,6 @@ from projections.query_api import QueryServices
 from schemas.errors import ShardUnavailable
 
 NAME: Final = "api"
-DRAIN_S: Final = 10
-KEEP_ALIVE_S: Final = 75
 GC_THRESHOLDS: Final = (100_000, 50, 100)
 _READY_WITHIN_S: Final = 2.0
 
@@ -96,27 +94,6 @@ def idempotency_hit_rate() -> WindowShare:
     )
 
 
-def server_config(app: App, host: str, port: int) -> uvicorn.Config:
-    """How the API is served over HTTP/1.1.
-
-    Idle connections are kept longer than clients and load balancers keep theirs (mostly 60 s), so that it is never the
-    server that closes one just as a request is sent on it.
-    """
-    return uvicorn.Config(
-        app,
-        host=host,
-        port=port,
-        http="httptools",
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_keep_alive=KEEP_ALIVE_S,
-        timeout_graceful_shutdown=DRAIN_S,
-    )
-
-
 def settle_memory() -> None:
     """Keep the collector of reference cycles from looking at the same living objects again and again.
 
@@ -134,7 +111,9 @@ async def run(settings: Settings) -> None:
     log = structlog.get_logger(NAME)
     tracing = start_tracing(NAME, settings.telemetry, folder=settings.home / "logs")
     async with application(settings) as app:
-        server = OpsServer(server_config(traced(app, settings.telemetry.sampled), settings.api.host, settings.api.port))
+        limits = with_files_for(settings.api.limits)
+        http = app if tracing is None else traced(app, settings.telemetry.sampled)
+        server = OpsServer(server_config(http, settings.api.host, settings.api.port, limits))
         stopping = stop_on_signals()
         settle_memory()
         log.info("started", host=settings.api.host, port=settings.api.port)

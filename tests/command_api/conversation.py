@@ -12,8 +12,9 @@ import httpx
 import msgspec
 import uvicorn
 
+from bootstrap.http_server import server_config
 from bootstrap.processes import OpsServer
-from bootstrap.processes.api import application, server_config
+from bootstrap.processes.api import application
 from bootstrap.settings import OperatorSettings, PostgresSettings, Settings
 from tests.conftest import TEST_SHARDS
 

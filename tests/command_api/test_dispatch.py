@@ -9,8 +9,8 @@ import pytest
 import structlog
 
 from bootstrap.asgi import create_app
+from bootstrap.http_server import server_config
 from bootstrap.processes import HealthReport
-from bootstrap.processes.api import server_config
 from command_api.authentication import Authenticator
 from event_store import EventStore
 from schemas.envelope import Actor

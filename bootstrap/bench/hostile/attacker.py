@@ -1,0 +1,35 @@
+"""`python -m bootstrap.bench.hostile.attacker ATTACK.json SEEN.json`: one attack, in a process of its own."""
+
+import asyncio
+import resource
+import signal
+import sys
+from pathlib import Path
+
+import msgspec
+import uvloop
+
+from bootstrap.bench.hostile.attack import Attack, Seen
+from bootstrap.bench.hostile.attacks import Attacker
+
+
+async def attacked(attack: Attack) -> Seen:
+    """Misbehave until the time is over or SIGTERM comes; what was seen."""
+    attacker = Attacker(attack)
+    run = asyncio.create_task(attacker.run())
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, run.cancel)
+    await asyncio.wait([run])
+    return attacker.seen
+
+
+def main() -> None:
+    """Read the attack, carry it out, write what was seen."""
+    asked, seen = Path(sys.argv[1]), Path(sys.argv[2])
+    attack = msgspec.json.decode(asked.read_bytes(), type=Attack)
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    seen.write_bytes(msgspec.json.encode(uvloop.run(attacked(attack))))
+
+
+if __name__ == "__main__":
+    main()

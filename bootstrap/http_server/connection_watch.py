@@ -1,0 +1,81 @@
+"""All connections of one server: how many there may be, and which have kept it waiting for too long.
+
+Nothing here is done for a request. Once a second each connection is asked what it has been waiting for, so a request
+that arrives and is answered in the ordinary way costs no timer.
+"""
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+import prometheus_client
+
+from bootstrap.settings import HttpLimits
+from command_api.request_ids import RequestIds
+
+if TYPE_CHECKING:
+    from bootstrap.http_server.guarded_protocol import GuardedProtocol
+
+LOOK_EVERY_S: Final = 1.0
+
+_OPEN: Final = prometheus_client.Gauge("guilder_http_connections", "Open connections.")
+_REFUSED: Final = prometheus_client.Counter(
+    "guilder_http_refused_below_application",
+    "Requests and connections that were refused before the application saw them.",
+    ("code",),
+)
+
+
+class ConnectionWatch:
+    """Admits connections, and ends those whose time is over; `limits` are read once, when a connection is made."""
+
+    def __init__(self, limits: HttpLimits, request_ids: RequestIds) -> None:
+        self.limits = limits
+        self.request_ids = request_ids
+        self._connections: set[GuardedProtocol] = set()
+        self._unproven: dict[GuardedProtocol, None] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    def admit(self, connection: "GuardedProtocol") -> bool:
+        """Note a new connection; false when there are too many.
+
+        A full house is no reason to turn anyone away while some connections have never brought a whole request head:
+        the oldest of them gives way.
+        """
+        self._connections.add(connection)
+        _OPEN.inc()
+        if self._timer is None:
+            self._look_again_later()
+        if len(self._connections) > self.limits.max_connections:
+            if not self._unproven:
+                return False
+            oldest = next(iter(self._unproven))
+            del self._unproven[oldest]
+            oldest.give_way()
+        self._unproven[connection] = None
+        return True
+
+    def proven(self, connection: "GuardedProtocol") -> None:
+        """The connection has brought the head of a request."""
+        self._unproven.pop(connection, None)
+
+    def gone(self, connection: "GuardedProtocol") -> None:
+        """The connection is closed."""
+        self._unproven.pop(connection, None)
+        if connection in self._connections:
+            self._connections.remove(connection)
+            _OPEN.dec()
+
+    def refused(self, code: str) -> None:
+        """Count a refusal."""
+        _REFUSED.labels(code).inc()
+
+    def _look_again_later(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(LOOK_EVERY_S, self._look)
+
+    def _look(self) -> None:
+        now = asyncio.get_running_loop().time()
+        for connection in list(self._connections):
+            connection.look(now)
+        self._timer = None
+        if self._connections:
+            self._look_again_later()
