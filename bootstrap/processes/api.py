@@ -112,7 +112,7 @@ async def run(settings: Settings) -> None:
     tracing = start_tracing(NAME, settings.telemetry, folder=settings.home / "logs")
     async with application(settings) as app:
         limits = with_files_for(settings.api.limits)
-        http = app if tracing is None else traced(app, settings.telemetry.sampled)
+        http = traced(app, settings.telemetry.sampled)
         server = OpsServer(server_config(http, settings.api.host, settings.api.port, limits))
         stopping = stop_on_signals()
         settle_memory()
