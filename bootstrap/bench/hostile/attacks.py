@@ -32,10 +32,12 @@ class Attacker:
         """Misbehave on all connections until the time is over."""
         one = KINDS[self.attack.kind]
         everyone = [asyncio.create_task(self._over_and_over(one)) for _ in range(self.attack.connections)]
-        await asyncio.wait(everyone, timeout=self.attack.seconds)
-        for task in everyone:
-            task.cancel()
-        await asyncio.gather(*everyone, return_exceptions=True)
+        try:
+            await asyncio.wait(everyone, timeout=self.attack.seconds)
+        finally:
+            for task in everyone:
+                task.cancel()
+            await asyncio.gather(*everyone, return_exceptions=True)
 
     async def _over_and_over(self, one: "Kind") -> None:
         while True:

@@ -15,6 +15,7 @@ from bootstrap.bench.create import create_load
 from bootstrap.bench.fsync import fdatasync_ms
 from bootstrap.bench.ground import SHARDS, Ground, install, prepared_ground
 from bootstrap.bench.hostile.attack import Attack, Seen
+from bootstrap.bench.hostile.attacker import BEGUN
 from bootstrap.bench.hostile.report import HostileReport, Outcome, Phase
 from bootstrap.bench.load import Refused, run_load
 from bootstrap.bench.loaded_server import LoadedServer
@@ -111,6 +112,7 @@ def _measured(api: LoadedServer, attack: Attack, plan: Plan, number: int) -> Out
         raise BenchError(f"creates failed before anybody misbehaved: {before.failed}")
     attacker = _Attacker(attack, api.folder.parent / f"attack-{number}")
     try:
+        attacker.await_begun()
         attacker.wait(plan.settle_s)
         during = _phase(api, plan, f"during-{number}")
         seen = attacker.ended()
@@ -170,12 +172,20 @@ class _Attacker:
 
     def __init__(self, attack: Attack, folder: Path) -> None:
         folder.mkdir(parents=True)
-        self._seen, self._log = folder / "seen.json", folder / "attacker.log"
+        self._seen, self._log, self._begun = folder / "seen.json", folder / "attacker.log", folder / BEGUN
         asked = folder / "attack.json"
         asked.write_bytes(msgspec.json.encode(attack))
         self._child = child.start(
             "attacker", [sys.executable, "-m", ATTACKER, str(asked), str(self._seen)], log_path=self._log
         )
+
+    def await_begun(self) -> None:
+        """Wait until it misbehaves; raises `BenchError` when it does not."""
+        for _ in range(int(_SPARE_S / _SAMPLE_S)):
+            if self._begun.exists():
+                return
+            self.wait(_SAMPLE_S)
+        raise BenchError(f"the attacker did not begin:\n{tail(self._log)}")
 
     def wait(self, seconds: float) -> None:
         """Let it work."""
