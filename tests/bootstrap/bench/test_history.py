@@ -51,6 +51,7 @@ async def test_a_rate_counts_what_ends_after_the_warm_up() -> None:
     assert 0 < await rate_of(work, 0.2) <= 1600
 
 
+@pytest.mark.campaign
 async def test_a_short_history_is_measured_at_each_length(database: str) -> None:
     merchants = await join(database, 2)
     first, second = await measured(database, merchants, HistoryPlan(sizes=(100, 3000), seconds=0.05))

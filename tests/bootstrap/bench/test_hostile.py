@@ -15,7 +15,7 @@ def test_every_scenario_is_a_kind_of_attack() -> None:
     assert SCENARIOS.keys() == KINDS.keys()
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 def test_a_tiny_bench_tells_of_before_during_and_after(tmp_path: Path) -> None:
     folder, json_file = tmp_path / "disk", tmp_path / "report.json"
     command = [sys.executable, "-m", "bootstrap.cli", "bench", "hostile", "--seconds", "0.3", "--rate", "20"]

@@ -177,6 +177,7 @@ def test_whatever_is_killed_comes_back(make: Callable[..., Installation]) -> Non
         assert f"{name} was ended by signal 9; starting it again in" in said
 
 
+@pytest.mark.campaign
 def test_two_that_start_at_once_share_the_machine_and_a_taken_port_is_avoided(
     make: Callable[..., Installation],
 ) -> None:
