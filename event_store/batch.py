@@ -62,7 +62,7 @@ class _Event(msgspec.Struct, frozen=True, gc=False):
 def arguments(batch: Sequence[Sealed]) -> tuple[list[int], str, str]:
     """The parameters of `APPEND`: the shards, the commands, their events.
 
-    As two JSON documents, because the driver spends several times as long on as many arrays.
+    As two JSON documents, because the driver spends about twice as long on as many arrays.
 
     Raises:
         ValueError: a text that is no UTF-8.

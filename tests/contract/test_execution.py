@@ -183,6 +183,29 @@ async def test_different_streams_do_not_wait_for_each_other(store: EventStore, i
     assert {result.stream.version for result in executed} == {1}
 
 
+async def test_of_many_who_say_that_a_stream_is_new_one_is_right(store: EventStore, ids: CountedIds) -> None:
+    stream_id = ids.new_id(2)
+    outcomes = await asyncio.gather(
+        *(spend(store, ids, stream_id, 1, expected_version=0) for _ in range(20)), return_exceptions=True
+    )
+    assert sum(isinstance(outcome, Executed) for outcome in outcomes) == 1
+    assert sum(isinstance(outcome, VersionMismatch) for outcome in outcomes) == 19
+    assert len(await log_of(store, 2)) == 1
+    assert not store._execution._turns
+
+
+async def test_of_many_who_make_the_same_new_stream_under_one_key_all_but_one_repeat(
+    store: EventStore, ids: CountedIds
+) -> None:
+    stream_id = ids.new_id(3)
+    outcomes = await asyncio.gather(
+        *(spend(store, ids, stream_id, 1, key="k", expected_version=0) for _ in range(20)), return_exceptions=True
+    )
+    assert sum(isinstance(outcome, Executed) for outcome in outcomes) == 1
+    assert sum(isinstance(outcome, AlreadyDone) for outcome in outcomes) == 19
+    assert len(await log_of(store, 3)) == 1
+
+
 async def test_the_cache_is_bounded_and_forgetting_changes_nothing(store: EventStore, ids: CountedIds) -> None:
     store._streams._cached_streams = store._execution._cached_states = 2
     streams = [ids.new_id(0) for _ in range(5)]
