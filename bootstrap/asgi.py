@@ -21,10 +21,12 @@ from starlette.staticfiles import StaticFiles
 from bootstrap import openapi
 from bootstrap.clock import random_bytes
 from bootstrap.processes import HealthReport
+from bootstrap.settings import ApiSettings
 from bootstrap.telemetry.exposition import CONTENT_TYPE, Exposition
 from command_api.authentication import Authenticator
 from command_api.edge import ClientGone, Edge, Reply
 from command_api.hot_dispatch import App, HotDispatch
+from command_api.invalid_requests import InvalidRequests
 from command_api.problems import WrongMethod
 from command_api.request_ids import RequestIds
 from schemas.errors import NotFound, Rejected
@@ -84,12 +86,24 @@ class FrameworkApp(FastAPI):
         return openapi.completed(super().openapi(), self._described)
 
 
-def create_app(parts: Parts, authenticator: Authenticator, health: Health, exposition: Exposition | None = None) -> App:
+def create_app(
+    parts: Parts,
+    authenticator: Authenticator,
+    health: Health,
+    exposition: Exposition | None = None,
+    *,
+    max_invalid_per_s: float = ApiSettings().max_invalid_per_s,
+) -> App:
     """The ASGI application over `parts`.
 
     `health` tells whether this process does its work now; it answers `/health/ready`, as `exposition` does `/metrics`.
     """
-    edge = Edge(authenticator, RequestIds(UUID(bytes=random_bytes(16))), RequestMetrics().observe)
+    edge = Edge(
+        authenticator,
+        RequestIds(UUID(bytes=random_bytes(16))),
+        InvalidRequests(max_invalid_per_s),
+        RequestMetrics().observe,
+    )
     framework = framework_app(parts, edge, health, exposition or Exposition())
     routes = [(route, services) for table, services in parts for route in table]
     return HotDispatch(routes, edge, framework)

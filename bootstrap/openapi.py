@@ -48,6 +48,7 @@ _EVERY_REFUSAL: Final = (
     "scope_missing",
     "request_timeout",
     "headers_too_large",
+    "rate_limited",
     "internal_error",
     "overloaded",
     "shard_unavailable",

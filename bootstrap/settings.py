@@ -58,13 +58,17 @@ class HttpLimits(BaseModel):
 
 
 class ApiSettings(BaseModel):
-    """Where the HTTP API listens, and what it takes from its clients."""
+    """Where the HTTP API listens, and what it takes from its clients.
+
+    `max_invalid_per_s` is how many requests of one merchant a process answers whose fields are not valid.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
     host: str = "127.0.0.1"
     port: Port = 8080
     limits: HttpLimits = HttpLimits()
+    max_invalid_per_s: Annotated[float, Field(gt=0)] = 100
 
 
 class OpsSettings(BaseModel):

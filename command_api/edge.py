@@ -3,8 +3,8 @@
 One authentication, one problem renderer, one place where what was not expected is logged, once.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from time import perf_counter
 from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import parse_qsl
@@ -14,10 +14,20 @@ import msgspec
 import structlog
 
 from command_api.authentication import Authenticator, require_scope
+from command_api.invalid_requests import InvalidRequests
 from command_api.problems import Headers, problem
 from command_api.request_ids import RequestIds
 from schemas.card_numbers import is_card_number
-from schemas.errors import BodyTooLarge, FieldError, FilterUnknown, PanNotAllowed, Rejected, UnsupportedMediaType
+from schemas.errors import (
+    BadJson,
+    BodyTooLarge,
+    FieldError,
+    FilterUnknown,
+    PanNotAllowed,
+    Rejected,
+    UnsupportedMediaType,
+    ValidationFailed,
+)
 from schemas.identifiers import Prefix, public_id
 from schemas.routes import Answer, Call, Principal, Route
 
@@ -51,9 +61,12 @@ class Reply(msgspec.Struct, frozen=True):
 class Edge:
     """Serves routes; `observe` is told of every answer."""
 
-    def __init__(self, authenticator: Authenticator, request_ids: RequestIds, observe: Observe) -> None:
+    def __init__(
+        self, authenticator: Authenticator, request_ids: RequestIds, invalid: InvalidRequests, observe: Observe
+    ) -> None:
         self._authenticator = authenticator
         self._request_ids = request_ids
+        self._invalid = invalid
         self._observe = observe
 
     async def serve(
@@ -64,13 +77,13 @@ class Edge:
         Raises:
             ClientGone: the client went away while it sent its body.
         """
-        loop = asyncio.get_running_loop()
-        began = loop.time()
+        began_s = perf_counter()
         headers = headers_of(scope)
         request_id = self._request_ids.of(headers.get("request-id"))
         principal = None
         try:
             principal = await self._authenticator.authenticate(headers)
+            self._invalid.require_allowance(principal.merchant_id, began_s)
             require_scope(principal, route.scope)
             query = _query_of(scope)
             if query:
@@ -89,8 +102,10 @@ class Edge:
         except Exception as error:
             if isinstance(error, ClientGone):
                 raise
+            if principal is not None and isinstance(error, BadJson | ValidationFailed):
+                self._invalid.note(principal.merchant_id, began_s)
             reply = self.refused(error, request_id, principal, path_params)
-        self._observe(route.method, route.path, reply.status, loop.time() - began)
+        self._observe(route.method, route.path, reply.status, perf_counter() - began_s)
         return reply
 
     def refusal(self, scope: Scope, error: Rejected) -> Reply:

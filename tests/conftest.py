@@ -14,13 +14,31 @@ from bootstrap.clock import random_bytes
 from bootstrap.local_stack.servers import ServerAddresses
 from migrations import migrate
 from tests import stack as stack_module
+from tests.campaign.installation import end_shared_installation
+from tests.dealing import Dealing, is_of_shared_installation, turn
 
 TEST_SHARDS = 4
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Those that need a whole installation come last, so that it does not run beside all the others."""
-    items.sort(key=lambda item: "installation" in getattr(item, "fixturenames", ()))
+    items.sort(key=lambda item: turn(item.nodeid))
+
+
+@pytest.hookimpl(trylast=True)  # when the fixtures of its tests are gone
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    stays = nextitem is not None and is_of_shared_installation(nextitem.nodeid)
+    if is_of_shared_installation(item.nodeid) and not stays:
+        end_shared_installation()
+
+
+def pytest_sessionfinish() -> None:
+    end_shared_installation()  # also when the run was interrupted
+
+
+@pytest.hookimpl(optionalhook=True)  # for runs without pytest-xdist
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Deals tests out to workers, each of which has servers of its own."""
+    return Dealing(config, log)
 
 
 @pytest.fixture(scope="session")

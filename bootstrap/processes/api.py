@@ -75,6 +75,7 @@ async def application(settings: Settings) -> AsyncIterator[App]:
                 authenticator,
                 ApiHealth(store).report,
                 Exposition([idempotency_hit_rate()]),
+                max_invalid_per_s=settings.api.max_invalid_per_s,
             )
         finally:
             await queries.close()

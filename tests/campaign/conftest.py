@@ -3,7 +3,7 @@
 It is that of the end-to-end tests too.
 """
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
@@ -12,13 +12,12 @@ from tests.campaign.installation import Installation, shared_installation
 from tests.campaign.traffic import Customer
 
 
-@pytest.fixture(scope="session")
-def installation() -> Iterator[Installation]:
-    with shared_installation() as running:
-        yield running
+@pytest.fixture(scope="package")
+def installation() -> Installation:
+    return shared_installation()
 
 
-@pytest_asyncio.fixture(scope="session")
+@pytest_asyncio.fixture(scope="package")
 async def customers(installation: Installation) -> AsyncIterator[list[Customer]]:
     """Merchants of three shards at most, one of which has its money soon."""
     yield await installation.customers(3)

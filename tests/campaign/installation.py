@@ -207,21 +207,19 @@ class Installation:
 _shared: list[tuple[Installation, ExitStack]] = []
 
 
-@contextmanager
-def shared_installation() -> Iterator[Installation]:
-    """The whole installation of this test run: whoever asks first has it started, whoever leaves last has it ended."""
+def shared_installation() -> Installation:
+    """The whole installation of this test run, started for whoever asks first."""
     if not _shared:
-        stack = ExitStack()
-        _shared.append((stack.enter_context(whole_installation()), stack))
-    installation, stack = _shared[-1]
-    _shared.append((installation, stack))
-    try:
-        yield installation
-    finally:
-        _shared.pop()
-        if len(_shared) == 1:
-            _shared.clear()
-            stack.close()
+        with ExitStack() as stack:
+            installation = stack.enter_context(whole_installation())
+            _shared.append((installation, stack.pop_all()))
+    return _shared[0][0]
+
+
+def end_shared_installation() -> None:
+    """End it if it runs: those that come do not need it, and its idle processes would take their time."""
+    while _shared:
+        _shared.pop()[1].close()
 
 
 @contextmanager

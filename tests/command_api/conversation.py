@@ -15,16 +15,18 @@ import uvicorn
 from bootstrap.http_server import server_config
 from bootstrap.processes import OpsServer
 from bootstrap.processes.api import application
-from bootstrap.settings import OperatorSettings, PostgresSettings, Settings
+from bootstrap.settings import ApiSettings, OperatorSettings, PostgresSettings, Settings
 from tests.conftest import TEST_SHARDS
 
 OPERATOR_KEY = "operator-key-of-the-tests"
 _keys = count(1)
 
 
-def settings_for(dsn: str) -> Settings:
+def settings_for(dsn: str, *, max_invalid_per_s: float = 1e6) -> Settings:
+    """Settings of an API whose clients may be wrong as often as a test likes."""
     return Settings(
         shards=TEST_SHARDS,
+        api=ApiSettings(max_invalid_per_s=max_invalid_per_s),
         postgres=PostgresSettings(dsn=dsn),
         operator=OperatorSettings(key_sha256=hashlib.sha256(OPERATOR_KEY.encode()).hexdigest()),
     )
@@ -43,9 +45,9 @@ class ListeningServer(OpsServer):
 
 
 @asynccontextmanager
-async def served(dsn: str) -> AsyncIterator[str]:
-    """The address of the whole API, served in this process on a free port."""
-    async with application(settings_for(dsn)) as app:
+async def served(dsn: str, **settings: float) -> AsyncIterator[str]:
+    """The address of the whole API, served in this process on a free port, with `settings_for`."""
+    async with application(settings_for(dsn, **settings)) as app:
         server = ListeningServer(server_config(app, "127.0.0.1", 0))
         serving = asyncio.create_task(server.serve())
         await server.listening.wait()

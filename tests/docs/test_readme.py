@@ -3,7 +3,6 @@
 import json
 import re
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,10 +13,9 @@ ROOT = Path(__file__).parents[2]
 README_WITHIN_S = 240
 
 
-@pytest.fixture(scope="session")
-def installation() -> Iterator[Installation]:
-    with shared_installation() as running:
-        yield running
+@pytest.fixture
+def installation() -> Installation:
+    return shared_installation()
 
 
 @pytest.mark.slow

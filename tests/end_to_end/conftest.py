@@ -17,14 +17,13 @@ from tests.command_api.conversation import Client
 LISTENS_WITHIN_S = 60.0
 
 
-@pytest.fixture(scope="session")
-def installation() -> Iterator[Installation]:
+@pytest.fixture(scope="package")
+def installation() -> Installation:
     """All processes as `guilder up` runs them; that of the campaigns, where they have run before."""
-    with shared_installation() as running:
-        yield running
+    return shared_installation()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def second_api(installation: Installation) -> Iterator[str]:
     """The address of another API process on the same log, as behind a load balancer."""
     port = choose([])
@@ -49,14 +48,14 @@ def second_api(installation: Installation) -> Iterator[str]:
             assert process.wait(30) == 0
 
 
-@pytest_asyncio.fixture(scope="session")
+@pytest_asyncio.fixture(scope="package")
 async def http() -> AsyncIterator[httpx.AsyncClient]:
     limits = httpx.Limits(max_connections=200)
     async with httpx.AsyncClient(timeout=60, limits=limits, trust_env=False) as client:
         yield client
 
 
-@pytest_asyncio.fixture(scope="session")
+@pytest_asyncio.fixture(scope="package")
 async def demo(installation: Installation, http: httpx.AsyncClient) -> Client:
     """The demo merchant: 2.9 % + 30 minor units, funds available after 5 scaled seconds."""
     return Client(http, installation.api, installation.status()["demo"]["api_key"])
@@ -70,13 +69,13 @@ async def joined(installation: Installation, http: httpx.AsyncClient, *scopes: s
     return Client(http, installation.api, key["api_key"])
 
 
-@pytest_asyncio.fixture(scope="session")
+@pytest_asyncio.fixture(scope="package")
 async def shop(installation: Installation, http: httpx.AsyncClient) -> Client:
     """A merchant without fees."""
     return await joined(installation, http)
 
 
-@pytest_asyncio.fixture(scope="session")
+@pytest_asyncio.fixture(scope="package")
 async def stranger(installation: Installation, http: httpx.AsyncClient) -> Client:
     """Another merchant, whose key may only read payments and the books of the whole."""
     return await joined(installation, http, "payments:read", "audit:read")

@@ -28,7 +28,7 @@ async def nothing_is_stored(installation: Installation) -> AsyncIterator[None]:
         await connection.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def intent_id(installation: Installation, shop: Client) -> str:
     """A payment intent of which 10000 are authorized; nothing else is under way in the installation."""
     created = await shop.create(authorize=True, payment_method=CARD, wait=30)

@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from bootstrap.cli.coverage import coverage_steps
-from bootstrap.cli.gate import REPOSITORY, GateStep, gate_steps, pass_gate
+from bootstrap.cli.gate import REPOSITORY, SPREAD, GateStep, gate_steps, pass_gate
 
 
 def step(name: str, exit_code: int) -> GateStep:
@@ -28,8 +28,8 @@ def test_it_passes_only_if_every_step_does_and_runs_them_all(
 def test_the_whole_gate_leaves_out_campaigns_alone_and_the_short_one_what_is_slow_too() -> None:
     assert [step.name for step in gate_steps([], slow=True)] == ["format", "lint", "types", "imports", "tests"]
     whole, short = gate_steps(["-k", "x"], slow=True)[-1], gate_steps([], slow=False)[-1]
-    assert whole.command[1:] == ("-m", "not campaign", "-k", "x")
-    assert short.command[1:] == ("-m", "not campaign and not slow")
+    assert whole.command[1:] == (*SPREAD, "-m", "not campaign", "-k", "x")
+    assert short.command[1:] == (*SPREAD, "-m", "not campaign and not slow")
 
 
 def test_coverage_is_judged_folder_by_folder_after_tests_that_are_there() -> None:

@@ -3,6 +3,7 @@
 import os
 import pwd
 import signal
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -100,12 +101,13 @@ def test_a_cluster_whose_making_was_interrupted_is_made_anew(tmp_path: Path) -> 
     assert half_made.password_path.stat().st_mode & 0o777 == 0o600
 
 
-def test_a_directory_is_open_only_if_all_above_it_are(tmp_path: Path) -> None:
-    inner = tmp_path / "outer" / "inner"
-    inner.mkdir(parents=True)
-    for directory in (tmp_path.parent.parent, tmp_path.parent, tmp_path, inner.parent, inner):
-        directory.chmod(0o711)
-    assert is_open_to(NOBODY, inner / "not made yet")
-    inner.parent.chmod(0o700)
-    assert not is_open_to(NOBODY, inner)
-    tmp_path.parent.parent.chmod(0o700)
+def test_a_directory_is_open_only_if_all_above_it_are() -> None:
+    # Not in pytest's own directory: nobody else may enter what stands above that.
+    with tempfile.TemporaryDirectory() as top:
+        inner = Path(top) / "outer" / "inner"
+        inner.mkdir(parents=True)
+        for directory in (Path(top), inner.parent, inner):
+            directory.chmod(0o711)
+        assert is_open_to(NOBODY, inner / "not made yet")
+        inner.parent.chmod(0o700)
+        assert not is_open_to(NOBODY, inner)
