@@ -106,6 +106,9 @@ class GuardedProtocol(HttpToolsProtocol):
             self._stop(HeadersTooLarge())
         if self.parser.should_upgrade():
             return  # `_without_upgrade` reads it anew
+        hosts = [name for name, _ in self.headers if name == b"host"]
+        if len(hosts) != 1 and (hosts or self.parser.get_http_version() == "1.1"):
+            self._stop(MalformedRequest("A request names its Host once (RFC 9112 section 3.2)."))
         super().on_headers_complete()
         if self.scope["http_version"] not in _VERSIONS:
             self._stop(MalformedRequest("The version of HTTP is neither 1.1 nor 1.0."))

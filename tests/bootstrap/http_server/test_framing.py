@@ -41,6 +41,9 @@ NOT_HTTP = {
     "HTTP/2's preface": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
     "HTTP/0.9": b"GET /p\r\n\r\n",
     "HTTP/1.2": b"GET /p HTTP/1.2\r\nHost: a\r\n\r\n",
+    "no host": b"GET /p HTTP/1.1\r\n\r\n",
+    "two hosts": b"GET /p HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+    "the same host twice": b"GET /p HTTP/1.0\r\nHost: a\r\nHost: a\r\n\r\n",
     "tabs for blanks": b"GET\t/p\tHTTP/1.1\r\nHost: a\r\n\r\n",
 }
 BROKEN_CHUNKS = {
@@ -150,3 +153,7 @@ async def test_http_1_0_is_served_once_for_each_connection(place: Place) -> None
     answer = await raw.answer()
     assert (answer.status, answer.headers["connection"]) == (200, "close")
     assert await raw.rest() == b""
+
+
+async def test_http_1_0_may_leave_the_host_out(place: Place) -> None:
+    assert (await place.ask(b"GET /p HTTP/1.0\r\n\r\n")).status == 200
