@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from time import perf_counter
 from typing import Any, Final
 
@@ -11,7 +11,7 @@ import msgspec
 from faust.types import TP
 from prometheus_client import Counter, Histogram
 
-from processors.log_consumer.faust_app import RUNS_IN_BUFFER, LogApp, Placement, Runs
+from processors.log_consumer.faust_app import LogApp, Placement, Runs
 from processors.log_consumer.halted_shards import HaltedShards
 from processors.log_consumer.handler import BatchHandler
 from processors.log_consumer.shard_progress import ShardProgress
@@ -50,8 +50,8 @@ class ConsumerFailed(Exception):
 class LogConsumerOptions(msgspec.Struct, frozen=True, kw_only=True):
     """`instance` names this worker in its group: one that comes back under its name gets its shards back at once.
 
-    `max_batch` records of a shard are handled together at most; a message waits `within_s` seconds for others, or longer
-    while its shard is at work. `waiting_limit` bounds how many messages wait in this process. The broker gives up a
+    `max_batch` records of a shard are handled together at most; what comes while it is at work is handled together after
+    that. `waiting_limit` bounds how many messages wait in this process. The broker gives up a
     worker that it has not heard of for `session_timeout_s` (at most 30), which delays its successors by as much.
     """
 
@@ -62,7 +62,6 @@ class LogConsumerOptions(msgspec.Struct, frozen=True, kw_only=True):
     instance: str | None = None
     session_timeout_s: float = 6.0
     max_batch: int = 1000
-    within_s: float = 0.01
     waiting_limit: int = 20_000
     shards_at_once: int = 4
     stalled_after_s: float = 30.0
@@ -154,8 +153,8 @@ class LogConsumer:
         topic = app.topic(options.topic, schema=Runs())
 
         async def consume(stream: Any) -> None:
-            async for events in stream.noack_take(RUNS_IN_BUFFER, within=options.within_s):
-                await self._on_batch(events)
+            async for event in stream.noack().events():
+                await self._on_run(event)
 
         app.agent(topic, name=options.group, concurrency=1)(consume)
         return app
@@ -177,17 +176,16 @@ class LogConsumer:
         _log.info("assigned shards %s, of them halted %s", assigned, sorted(halted))
         return {shard: Placement(progress.position, progress.halted) for shard, progress in self._shards.items()}
 
-    async def _on_batch(self, events: Sequence[Any]) -> None:
-        """Hand messages to the work on their shards. While a shard works, what arrives for it becomes its next batch.
+    async def _on_run(self, event: Any) -> None:
+        """Hand a run to the work on its shard. While a shard works, what arrives for it becomes its next batch.
 
         Nothing may escape from here: Faust would restart the agent and go on behind what failed.
         """
-        for event in events:
-            progress = self._shards.get(event.message.partition)
-            if progress is not None and not progress.halted and not self._finishing:
-                progress.add(event)
-                if not progress.at_work:
-                    self._start_work(event.message.partition, progress)
+        progress = self._shards.get(event.message.partition)
+        if progress is not None and not progress.halted and not self._finishing:
+            progress.add(event)
+            if not progress.at_work:
+                self._start_work(event.message.partition, progress)
         # Faust keeps what does not fit, and stops fetching when that grows too.
         while self._waiting > self._options.waiting_limit and not self._finishing:
             self._taken.clear()

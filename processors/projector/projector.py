@@ -10,6 +10,7 @@ from prometheus_client import Histogram
 
 from event_store.tracing import TRACING
 from processors.log_consumer.handler import PositionGap
+from processors.pooled_connections import leave_as_it_is
 from processors.projector.payment_figures import count
 from projections import checkpoints
 from projections.projection import Projection
@@ -37,6 +38,7 @@ async def open_pool(dsn: str) -> Any:
         min_size=1,
         max_size=POOL_SIZE,
         command_timeout=STATEMENT_TIMEOUT_S,
+        reset=leave_as_it_is,
         server_settings={
             "role": "guilder_projections",
             "application_name": "guilder-projector",

@@ -45,13 +45,18 @@ UPDATE saga_cases SET closed_at = $4 WHERE stream_id = $1 AND attempt_id = $2 AN
 """
 
 
+def opens_case(record: Record) -> bool:
+    """Tell whether `record` opens a case."""
+    return record.type == _OPENING
+
+
 async def follow_cases(connection: Any, records: Sequence[Record]) -> None:
     """Open the cases that `records` open and close those whose attempt they bring the PSP's answer for.
 
     An answer closes only cases that were opened before it: one that contradicts what is known opens its own.
     """
     for record in records:
-        if record.type == _OPENING:
+        if opens_case(record):
             await _open(connection, record)
     concerned: set[UUID] = {
         row[0] for row in await connection.fetch(_STREAMS_WITH_CASES, list({record.stream_id for record in records}))

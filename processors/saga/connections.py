@@ -6,6 +6,8 @@ from typing import Final
 
 import asyncpg
 
+from processors.pooled_connections import leave_as_it_is
+
 _CONNECTIONS: Final = 6
 _COMMAND_TIMEOUT_S: Final = 10.0
 
@@ -17,6 +19,7 @@ async def open_pool(dsn: str) -> asyncpg.Pool:
         min_size=1,
         max_size=_CONNECTIONS,
         command_timeout=_COMMAND_TIMEOUT_S,
+        reset=leave_as_it_is,
         server_settings={
             "role": "guilder_app",
             "application_name": "guilder-saga",

@@ -6,10 +6,10 @@ from typing import Any, Final
 import asyncpg
 
 from processors.log_consumer import PositionGap
-from processors.saga.cases import follow_cases
+from processors.saga.cases import follow_cases, opens_case
 from processors.saga.connections import lost_connections_are_outages
 from processors.saga.decisions import SCHEDULING_TYPES, steps_for
-from processors.saga.steps import NewStep, schedule
+from processors.saga.steps import SCHEDULE, NewStep, as_arrays, schedule
 from schemas.records import Record
 
 PROJECTION: Final = "payment_saga"
@@ -24,6 +24,19 @@ SELECT position FROM checkpoints WHERE projection = $1 AND generation = $2 AND s
 _CREATE: Final = """
 INSERT INTO checkpoints (projection, generation, shard) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING
 """
+# The usual case as one statement, which commits by itself: the batch follows the checkpoint, and no case of its streams is
+# open. Otherwise it changes nothing.
+_SCHEDULE_AND_MOVE: Final = f"""
+WITH moved AS (
+    UPDATE checkpoints SET position = $16
+    WHERE projection = $13 AND generation = $14 AND shard = $15 AND position = $17
+        AND NOT EXISTS (SELECT FROM saga_cases WHERE closed_at IS NULL AND stream_id = ANY ($18::uuid[]))
+    RETURNING true AS moved
+), scheduled AS (
+    {SCHEDULE} WHERE EXISTS (SELECT FROM moved) ON CONFLICT DO NOTHING
+)
+SELECT moved FROM moved
+"""  # noqa: S608 - only constants of these modules
 _MOVE: Final = "UPDATE checkpoints SET position = $4 WHERE projection = $1 AND generation = $2 AND shard = $3"
 
 
@@ -60,6 +73,19 @@ class SagaScheduler:
 
     async def _apply(self, shard: int, records: Sequence[Record]) -> tuple[int, int]:
         """The position that is committed now, and how many steps that brought."""
+        if _is_dense(records) and not any(opens_case(record) for record in records):
+            steps = self._steps_for(records)
+            if await self._move_at_once(shard, records, steps):
+                return records[-1].position, len(steps)
+        return await self._apply_with_care(shard, records)
+
+    async def _move_at_once(self, shard: int, records: Sequence[Record], steps: Sequence[NewStep]) -> bool:
+        first, last = records[0].position, records[-1].position
+        place = (PROJECTION, GENERATION, shard, last, first - 1)
+        streams = list({record.stream_id for record in records})
+        return bool(await self._pool.fetchval(_SCHEDULE_AND_MOVE, *as_arrays(steps), *place, streams))
+
+    async def _apply_with_care(self, shard: int, records: Sequence[Record]) -> tuple[int, int]:
         async with self._pool.acquire() as connection, connection.transaction():
             done = await _locked_position(connection, shard)
             fresh = [record for record in records if record.position > done]
@@ -68,18 +94,23 @@ class SagaScheduler:
             for expected, record in enumerate(fresh, start=done + 1):
                 if record.position != expected:
                     raise PositionGap(expected, record.position)
-            steps = await self._schedule(connection, fresh)
+            steps = self._steps_for(fresh)
+            await schedule(connection, steps)
+            await follow_cases(connection, fresh)
             await connection.execute(_MOVE, PROJECTION, GENERATION, shard, fresh[-1].position)
-        return fresh[-1].position, steps
+        return fresh[-1].position, len(steps)
 
-    async def _schedule(self, connection: Any, records: Sequence[Record]) -> int:
-        steps: list[NewStep] = []
-        for record in records:
-            if record.type in SCHEDULING_TYPES:
-                steps += steps_for(record.decoded(), delay_scale=self._delay_scale)
-        await schedule(connection, steps)
-        await follow_cases(connection, records)
-        return len(steps)
+    def _steps_for(self, records: Sequence[Record]) -> list[NewStep]:
+        return [
+            step
+            for record in records
+            if record.type in SCHEDULING_TYPES
+            for step in steps_for(record.decoded(), delay_scale=self._delay_scale)
+        ]
+
+
+def _is_dense(records: Sequence[Record]) -> bool:
+    return bool(records) and records[-1].position - records[0].position == len(records) - 1
 
 
 async def _locked_position(connection: Any, shard: int) -> int:

@@ -66,11 +66,11 @@ _COLUMNS: Final = (
     "subject, kind, try, round, shard, stream_id, operation_id, target, cause_id, traceparent, in_doubt, due_at"
 )
 
-_SCHEDULE: Final = f"""
+SCHEDULE: Final = f"""
 INSERT INTO steps ({_COLUMNS}, ready_at)
 SELECT {_COLUMNS}, due_at FROM unnest({_NEW_ARRAYS}) AS fresh ({_COLUMNS})
-ON CONFLICT DO NOTHING
 """  # noqa: S608 - only constants of this module
+"""Of `as_arrays`; a step that stands already is a conflict."""
 
 # A claim that finds an earlier one (its worker died, or failed) cannot know whether the PSP was called.
 _CLAIM: Final = """
@@ -126,7 +126,7 @@ _NEXT_READY: Final = "SELECT min(ready_at) FROM steps WHERE finished_at IS NULL"
 async def schedule(connection: Any, steps: Sequence[NewStep]) -> None:
     """Insert `steps` within the caller's transaction; one that stands already stays as it is."""
     if steps:
-        await connection.execute(_SCHEDULE, *_arrays(steps))
+        await connection.execute(f"{SCHEDULE} ON CONFLICT DO NOTHING", *as_arrays(steps))
 
 
 class StepTable:
@@ -171,7 +171,7 @@ class StepTable:
         with lost_connections_are_outages():
             rows = await self._pool.fetch(
                 _FINISH,
-                *_arrays([step for step, _ in following]),
+                *as_arrays([step for step, _ in following]),
                 [key[0] for key in keys],
                 [key[1] for key in keys],
                 [key[2] for key in keys],
@@ -203,7 +203,8 @@ class StepTable:
         return ready_at
 
 
-def _arrays(steps: Sequence[NewStep]) -> tuple[list[Any], ...]:
+def as_arrays(steps: Sequence[NewStep]) -> tuple[list[Any], ...]:
+    """The twelve arguments of `SCHEDULE`, an array for each column."""
     return (
         [step.subject for step in steps],
         [step.kind for step in steps],

@@ -1,11 +1,12 @@
 """The scheduler: steps and checkpoint in one transaction, each record once, nothing skipped."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import asyncpg
 import pytest
 import pytest_asyncio
 
+from bootstrap.identity import SYSTEM_IDS
 from event_store import EventStore
 from processors.log_consumer import PositionGap
 from processors.saga import redrive
@@ -96,3 +97,29 @@ async def test_a_failure_leaves_neither_steps_nor_checkpoint(
     assert await pool.fetchval("SELECT count(*) FROM steps") == 0
     assert await scheduler.handle(SHARD, records) == 2
     assert await redrive.open_cases(pool) == []
+
+
+async def test_only_where_a_case_is_open_the_cases_are_followed(
+    store: EventStore, pool: asyncpg.Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scheduler = SagaScheduler(pool, delay_scale=1, scheduled=Woken())
+    records = await orders(store, 3)
+    assert await scheduler.handle(SHARD, records[:2]) == 2
+    followed: list[Sequence[Record]] = []
+
+    async def follow(_: object, batch: Sequence[Record]) -> None:
+        followed.append(batch)
+
+    monkeypatch.setattr("processors.saga.scheduler.follow_cases", follow)
+    await pool.execute(
+        "INSERT INTO saga_cases (case_id, shard, position, stream_id, attempt_id, event_id, exposure, currency, reason, "
+        "opened_at) VALUES ($1, $2, 2, $3, $1, $1, 1, 'EUR', 'unknown', 1)",
+        SYSTEM_IDS.new_id(SHARD),
+        SHARD,
+        records[4].stream_id,
+    )
+    assert await scheduler.handle(SHARD, records[:4]) == 4
+    assert followed == []
+    assert await scheduler.handle(SHARD, records) == 6
+    assert followed == [records[4:]]
+    assert await pool.fetchval("SELECT count(*) FROM steps") == 3
