@@ -25,7 +25,8 @@ class InvalidRequests:
 
     def require_allowance(self, merchant_id: UUID | None, now_s: float) -> None:
         """Raise `RateLimited` for a merchant that has used up its allowance; the operator has no limit."""
-        if merchant_id is None or merchant_id not in self._even_at_s:
+        # Mostly there is nobody in it; looking costs a hash in Python.
+        if not self._even_at_s or merchant_id is None or merchant_id not in self._even_at_s:
             return
         ahead_s = self._even_at_s[merchant_id] - now_s
         if ahead_s <= 0:

@@ -21,9 +21,9 @@ REBALANCE_TIMEOUT_S: Final = 20.0
 REQUEST_TIMEOUT_S: Final = 30.0
 COMMIT_INTERVAL_S: Final = 2.0
 METADATA_MAX_AGE_MS: Final = 5_000
-# One fetch at a time is under way to a broker, and a partition whose records were just being handed on is not in it:
-# its next records wait until that fetch ends. Faust fixes this wait at 1.5 s.
-FETCH_MAX_WAIT_MS: Final = 50
+# One fetch at a time is under way to a broker. If it goes out while a partition's records still wait to be handed on, that
+# partition is not in it, and what comes next for it waits until the fetch ends: with Faust's fixed wait, for 1.5 s.
+FETCH_MAX_WAIT_MS: Final = 100
 RUN_LENGTH: Final = 500
 RUNS_IN_BUFFER: Final = 64
 
