@@ -10,6 +10,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from itertools import cycle
 from pathlib import Path
+from statistics import median
 from typing import Any, Final
 from uuid import UUID
 
@@ -47,10 +48,14 @@ Work = Callable[[], Awaitable[object]]
 
 
 class HistoryPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """At each of `sizes`, ascending numbers of events, each kind of work is measured for `seconds`."""
+    """At each of `sizes`, ascending numbers of events, each kind of work is measured for `seconds`.
+
+    Reading is measured `rounds` times; what leaves something behind, or takes as long as the log is, once.
+    """
 
     sizes: tuple[int, ...] = SIZES
     seconds: float = 3.0
+    rounds: int = 3
 
 
 def run_history(folder: Path, plan: HistoryPlan, progress: Progress = lambda _what: None) -> HistoryReport:
@@ -66,7 +71,7 @@ def run_history(folder: Path, plan: HistoryPlan, progress: Progress = lambda _wh
         seen = conditions.observe(
             ground,
             load_1m=load_1m,
-            rounds=1,
+            rounds=plan.rounds,
             seconds=plan.seconds,
             lifecycles=plan.sizes[-1] // EVENTS_EACH,
             fdatasync_ms=fdatasync_ms(ground.home, seconds=min(0.5, plan.seconds)),
@@ -105,10 +110,7 @@ async def measured(
             await _settle(dsn)
             works = _Works(store, services, merchants, paid)
             length = sum((await store.heads()).values())
-            rates = {}
-            for name, read in works.reads().items():
-                progress(f"{size:,} events: measuring {name}")
-                rates[name] = await rate_of(read, plan.seconds)
+            read_rates = await _reading(works, plan, progress)
             progress(f"{size:,} events: measuring rebuild")
             rebuild = await rebuilding_rate(dsn)
             # Last, since the creates that it leaves behind are cheap to rebuild and would flatter a short log.
@@ -116,12 +118,22 @@ async def measured(
             append = await rate_of(works.append, plan.seconds)
             await project(dsn, store)
             points.append(
-                Point(events=length, **rates, append=append, rebuild=rebuild, project=projected / projecting_s)
+                Point(events=length, **read_rates, append=append, rebuild=rebuild, project=projected / projecting_s)
             )
     finally:
         await services.close()
         await store.close()
     return points
+
+
+async def _reading(works: "_Works", plan: HistoryPlan, progress: Progress) -> dict[str, float]:
+    """The rate of each kind of reading, in turn and several times: the median."""
+    rates: dict[str, list[float]] = {name: [] for name in works.reads()}
+    for _ in range(plan.rounds):
+        for name, read in works.reads().items():
+            progress(f"measuring {name}")
+            rates[name].append(await rate_of(read, plan.seconds))
+    return {name: median(measured) for name, measured in rates.items()}
 
 
 async def _settle(dsn: str) -> None:
