@@ -5,6 +5,7 @@ an answer, and ends the connection: after a request whose end is unknown nothing
 """
 
 import asyncio
+import socket
 from typing import TYPE_CHECKING, Any, Final
 
 import httptools
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 MAX_WIRE_BYTES: Final = 1024 * 1024
 """What the body of one request may take on the wire, chunk headers and trailers included, read or not."""
+SEND_BUFFER_BYTES: Final = 64 * 1024
+"""What the system holds of answers that a client does not take (Linux doubles it); unbounded, it grows to megabytes."""
 LINGER_S: Final = 2.0
 LINGER_BYTES: Final = 256 * 1024
 _VERSIONS: Final = frozenset({"1.1", "1.0"})
@@ -60,6 +63,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)  # type: ignore[arg-type] # a server's transports are asyncio.Transport
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
         if not self._watch.admit(self):
             self._refuse(Overloaded("There are too many connections; try again shortly."))
 

@@ -33,6 +33,7 @@ class Telling:
         self.may_go = asyncio.Event()
         self.served: list[str] = []
         self.gone = 0
+        self.pieces = 0
         self.slow_begun = asyncio.Event()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -44,6 +45,7 @@ class Telling:
             await send({"type": "http.response.start", "status": 200, "headers": []})
             for _ in range(1024):
                 await send({"type": "http.response.body", "body": b"x" * 65_536, "more_body": True})
+                self.pieces += 1
             await send({"type": "http.response.body", "body": b""})
             return
         while True:

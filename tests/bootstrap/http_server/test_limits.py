@@ -238,6 +238,17 @@ async def test_who_does_not_take_its_answer_is_let_go(serve: Serve) -> None:
         assert await place.still_serves()
 
 
+async def test_little_is_written_for_who_does_not_read(place: Place) -> None:
+    raw = await place.open()
+    raw.writer.transport.pause_reading()  # type: ignore[attr-defined] # a socket's transport can
+    await raw.send(b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n")
+    written = -1
+    while written < place.application.pieces:
+        written = place.application.pieces
+        await asyncio.sleep(0.2)
+    assert 0 < written <= 16  # of 1,024 pieces of 64 KiB; the system chooses what the client's side holds
+
+
 def test_a_process_keeps_files_for_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[int, int]] = []
     monkeypatch.setattr("resource.getrlimit", lambda _kind: (1024, 4096))
