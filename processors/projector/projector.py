@@ -10,9 +10,9 @@ from prometheus_client import Histogram
 
 from event_store.tracing import TRACING
 from processors.log_consumer.handler import PositionGap
-from processors.pooled_connections import leave_as_it_is
 from processors.projector.payment_figures import count
 from projections import checkpoints
+from projections.pooled_connections import leave_as_it_is
 from projections.projection import Projection
 from schemas.records import Record, RecordedEvent
 

@@ -6,7 +6,7 @@ from typing import Final
 
 import asyncpg
 
-from processors.pooled_connections import leave_as_it_is
+from projections.pooled_connections import leave_as_it_is
 
 _CONNECTIONS: Final = 6
 _COMMAND_TIMEOUT_S: Final = 10.0

@@ -9,6 +9,7 @@ from typing import Any, Final, TypeVar
 import asyncpg
 import msgspec
 
+from projections.pooled_connections import leave_as_it_is
 from projections.positions import MalformedPosition, parse_positions, position_text
 from projections.projection import schema_name
 from projections.query_api.parameters import bad_parameter
@@ -68,7 +69,7 @@ class QueryServices:
             dsn,
             min_size=1,
             max_size=connections,
-            reset=_leave_as_it_is,
+            reset=leave_as_it_is,
             server_settings={
                 "role": ROLE,
                 "default_transaction_read_only": "on",
@@ -84,10 +85,6 @@ class QueryServices:
         for batch in self._batches.values():
             await batch.close()
         await self.pool.close()
-
-
-async def _leave_as_it_is(_connection: Any) -> None:
-    """No read leaves anything on its connection, so nothing has to be reset, which would be one more round trip."""
 
 
 class Reading(msgspec.Struct, kw_only=True):
