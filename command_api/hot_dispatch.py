@@ -16,9 +16,12 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 
-_PARAMETER: Final = "{}"
-_END: Final = ""
-_Node = dict[str, Any]
+AT_ONCE: Final = "guilder.answer_at_once"
+"""The extension by which a server takes a whole answer: its `answer` is awaited with status, headers and body."""
+_PARAMETER: Final = None
+_END: Final = object()
+_NONE: Final[Mapping[str, Any]] = {}
+_Node = dict[Any, Any]
 
 
 class HotDispatch:
@@ -37,11 +40,11 @@ class HotDispatch:
         if scope["type"] == "http":
             if scope["method"] == "HEAD":
                 # Wherever GET is, HEAD is too: the same answer without its body (RFC 9110 section 9.3.2).
-                scope, send = {**scope, "method": "GET"}, partial(_send_no_body, send)
+                scope, send = {**scope, "method": "GET", "extensions": {}}, partial(_send_no_body, send)
             raw_path = scope.get("raw_path") or b""  # servers need not give it
             # Decoded, such a slash could not be told from one that separates; no id has one.
             if b"%" in raw_path and b"%2f" in raw_path.lower():
-                await _send_reply(send, self._edge.refusal(scope, NotFound("There is no such path.")))
+                await _answer(scope, send, self._edge.refusal(scope, NotFound("There is no such path.")))
                 return
             found = self._find(scope["method"], scope["path"])
         else:
@@ -54,7 +57,7 @@ class HotDispatch:
             reply = await self._edge.serve(route, services, scope, receive, path_params)
         except ClientGone:
             return
-        await _send_reply(send, reply)
+        await _answer(scope, send, reply)
 
     def _plant(self, route: Route[Any], services: Any) -> None:
         node = self._trees.setdefault(route.method, {})
@@ -62,7 +65,7 @@ class HotDispatch:
         for segment in route.path.split("/")[1:]:
             if segment.startswith("{"):
                 names.append(segment.strip("{}"))
-            node = node.setdefault(_PARAMETER if segment.startswith("{") else f"/{segment}", {})
+            node = node.setdefault(_PARAMETER if segment.startswith("{") else segment, {})
         node[_END] = (route, services, tuple(names))
 
     def _find(self, method: str, path: str) -> tuple[Route[Any], Any, Mapping[str, str]] | None:
@@ -71,11 +74,11 @@ class HotDispatch:
         for segment in path.split("/")[1:]:
             if node is None:
                 return None
-            literal = node.get(f"/{segment}")
-            if literal is None and segment:
+            child = node.get(segment)
+            if child is None and segment:
                 values.append(segment)
-                literal = node.get(_PARAMETER)
-            node = literal
+                child = node.get(_PARAMETER)
+            node = child
         found = None if node is None else node.get(_END)
         if found is None:
             return None
@@ -83,7 +86,11 @@ class HotDispatch:
         return route, services, dict(zip(names, values, strict=True))
 
 
-async def _send_reply(send: Send, reply: Reply) -> None:
+async def _answer(scope: MutableMapping[str, Any], send: Send, reply: Reply) -> None:
+    at_once = scope.get("extensions", _NONE).get(AT_ONCE)
+    if at_once is not None:
+        await at_once["answer"](reply.status, reply.headers, reply.body)
+        return
     await send({"type": "http.response.start", "status": reply.status, "headers": reply.headers})
     await send({"type": "http.response.body", "body": reply.body})
 

@@ -1,7 +1,8 @@
 """How every process of the house serves HTTP/1.1: uvicorn with httptools, and limits on what a client may occupy.
 
 Start reading at `server_config`; `guarded_protocol` is what a connection may do, `connection_watch` looks after all of
-them. It may import `command_api.problems`, since what fails below the application is a problem document like any other.
+them, `whole_answers` is how the application may answer. It may import `command_api.problems`, since what fails below the
+application is a problem document like any other, and what `command_api.hot_dispatch` asks of a server.
 """
 
 import resource
@@ -37,6 +38,7 @@ def server_config(app: Any, host: str, port: int, limits: HttpLimits | None = No
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # nobody asks where a request came from
         timeout_graceful_shutdown=DRAIN_S,
     )
 

@@ -6,11 +6,14 @@ an answer, and ends the connection: after a request whose end is unknown nothing
 
 import asyncio
 import socket
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from bootstrap.http_server.whole_answers import answer_at_once, answer_bytes
+from command_api.hot_dispatch import AT_ONCE
 from command_api.problems import WrongMethod, problem
 from schemas.errors import (
     BodyTooLarge,
@@ -114,6 +117,8 @@ class GuardedProtocol(HttpToolsProtocol):
         if len(hosts) != 1 and (hosts or self.parser.get_http_version() == "1.1"):
             self._stop(MalformedRequest("A request names its Host once (RFC 9112 section 3.2)."))
         super().on_headers_complete()
+        # The application runs no earlier than in the next turn of the loop.
+        self.scope["extensions"] = {AT_ONCE: {"answer": partial(answer_at_once, self.cycle)}}
         if self.scope["http_version"] not in _VERSIONS:
             self._stop(MalformedRequest("The version of HTTP is neither 1.1 nor 1.0."))
         if len(self.pipeline) > self._max_pipelined:
@@ -240,8 +245,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def _say(self, refusal: Rejected) -> None:
         status, headers, body = _rendered(refusal, self._watch.request_ids.of(None))
-        fields = [b"%b: %b\r\n" % field for field in (*self.server_state.default_headers, *headers)]
-        self.transport.write(b"".join([STATUS_LINE[status], *fields, b"\r\n", body]))
+        self.transport.write(answer_bytes(status, [*self.server_state.default_headers, *headers], body))
         self._linger()
 
     def _linger(self) -> None:

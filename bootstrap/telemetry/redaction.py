@@ -27,10 +27,7 @@ _SECRETS: Final = re.compile(
 )
 # Where a text was quoted, a number may follow an escape such as \x10, whose digits are none of its own.
 _DIGITS: Final = re.compile(
-    r"""(?: (?<=\\x[0-9a-f]{2}) | (?<=\\u[0-9a-f]{4})
-        | (?<!\\x) (?<!\\x[0-9a-f]) (?<!\\u) (?<!\\u[0-9a-f]) (?<!\\u[0-9a-f]{2}) (?<!\\u[0-9a-f]{3}) )
-    [0-9] (?: [ -]?[0-9] ){12,}""",
-    re.VERBOSE,
+    r"(?P<escape>\\(?:x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8}))|[0-9](?:[ -]?[0-9]){12,}",
 )
 _GROUP: Final = re.compile(r"[0-9]+")
 _SHORTEST_SECRET: Final = 6
@@ -80,6 +77,8 @@ def _without_secret(found: re.Match[str]) -> str:
 
 def _without_cards(found: re.Match[str]) -> str:
     """Groups of digits, joined by blanks or dashes, without those that make a card number together."""
+    if found["escape"]:
+        return found[0]
     run = found[0]
     groups = list(_GROUP.finditer(run))
     kept: list[str] = []

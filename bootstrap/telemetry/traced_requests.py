@@ -73,7 +73,8 @@ async def _serve_traced(app: _App, scope: _Scope, receive: _Receive, send: _Send
         headers = [(key, value) for key, value in scope["headers"] if key != b"traceparent"]
         if below is not None:
             headers.append((b"traceparent", below.encode()))
-        await app({**scope, "headers": headers}, receive, send_and_note)
+        # Without the server's extensions, so that the answer comes by here.
+        await app({**scope, "headers": headers, "extensions": {}}, receive, send_and_note)
 
 
 def _note_answer(status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:

@@ -60,8 +60,10 @@ class QueryParameters:
     """
 
     def __init__(self, call: Call, known: Iterable[Parameter]) -> None:
-        names = {parameter.name for parameter in known if parameter.where == "query"}
         self._values: dict[str, str] = {}
+        if not call.query:
+            return
+        names = {parameter.name for parameter in known if parameter.where == "query"}
         for name, value in call.query:
             if name not in names:
                 known_names = ", ".join(sorted(names)) or "none"

@@ -150,6 +150,7 @@ def test_a_number_that_is_a_card_number_is_not_shown_either() -> None:
 def test_a_card_number_among_other_figures_is_found() -> None:
     redaction = Redaction()
     assert redaction.text(repr("\x104111111111111111")) == "'\\x10[card number]'"
+    assert redaction.text(repr("\U000426a04111111111111111")) == "'\\U000426a0[card number]'"
     assert redaction.text(repr("\x1fBearer abc")) == "'\\x1fBearer [redacted]'"
     assert redaction.text("12 4111 1111 1111 1111 99") == "12 [card number] 99"
     assert redaction.text("4111-1111-1111-1111 4111-1111-1111-1111") == "[card number] [card number]"

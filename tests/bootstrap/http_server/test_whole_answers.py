@@ -1,0 +1,129 @@
+"""What an application answers at once reads like what it answers in messages, and leaves in one write."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
+
+import pytest
+from uvicorn.server import ServerState
+
+from bootstrap.http_server import server_config
+from bootstrap.http_server.whole_answers import answer_bytes
+from command_api.hot_dispatch import AT_ONCE
+from tests.bootstrap.http_server.conftest import Raw
+
+FIELDS = [(b"content-type", b"text/plain"), (b"x-own", b"a, b")]
+
+
+class Answering:
+    """Answers `/whole` at once and any other path in messages, with the same."""
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        body = b"" if scope["query_string"] == b"204" else b"hello"
+        status = int(scope["query_string"] or b"200")
+        fields = FIELDS if status == 204 else [*FIELDS, (b"content-length", b"5")]
+        if scope["path"] == "/whole":
+            await scope["extensions"][AT_ONCE]["answer"](status, fields, body)
+            return
+        await send({"type": "http.response.start", "status": status, "headers": fields})
+        await send({"type": "http.response.body", "body": body})
+
+
+@asynccontextmanager
+async def _connected(application: Any) -> AsyncIterator[Raw]:
+    config = server_config(application, "127.0.0.1", 0)
+    config.load()
+    protocol: Any = config.http_protocol_class
+    state = ServerState()
+    server = await asyncio.get_running_loop().create_server(
+        partial(protocol, config=config, server_state=state, app_state={}), "127.0.0.1", 0
+    )
+    raw = Raw(*await asyncio.open_connection("127.0.0.1", server.sockets[0].getsockname()[1]))
+    try:
+        yield raw
+    finally:
+        raw.writer.transport.abort()
+        server.close()
+        await asyncio.gather(*state.tasks)
+        await server.wait_closed()
+
+
+async def _said(path: str, version: str) -> bytes:
+    """Two answers on one connection, or the one after which it ends."""
+    async with _connected(Answering()) as raw:
+        ask = f"GET {path} HTTP/{version}\r\nHost: a\r\n\r\n".encode()
+        last = f"GET {path} HTTP/{version}\r\nHost: a\r\nConnection: close\r\n\r\n".encode()
+        await raw.send(ask + last)
+        return re.sub(rb"date: [^\r]*", b"date: now", await raw.rest())
+
+
+@pytest.mark.parametrize("version", ["1.1", "1.0"])
+@pytest.mark.parametrize("status", [200, 204, 404])
+async def test_at_once_is_what_the_messages_say(version: str, status: int) -> None:
+    at_once = await _said(f"/whole?{status}", version)
+
+    assert at_once == await _said(f"/messages?{status}", version)
+    assert at_once.count(b"HTTP/1.1 %d " % status) == (2 if version == "1.1" else 1)
+
+
+@pytest.mark.parametrize("end", [b"\r\n", b"\r", b"\n"])
+def test_a_field_with_the_end_of_a_line_is_no_field(end: bytes) -> None:
+    with pytest.raises(ValueError, match="end of a line"):
+        answer_bytes(200, [(b"x-own", b"a" + end + b"set-cookie: b")], b"")
+
+
+async def test_one_write_takes_all_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[bytes] = []
+
+    async def noting(scope: Any, receive: Any, send: Any) -> None:
+        cycle = send.__self__
+        with monkeypatch.context() as patched:
+            patched.setattr(cycle, "transport", _Noting(cycle.transport, written))
+            await Answering()(scope, receive, send)
+
+    async with _connected(noting) as raw:
+        await raw.send(b"GET /whole HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert (await raw.answer()).body == b"hello"
+
+    assert len(written) == 1
+
+
+async def test_a_client_that_has_gone_is_not_written_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[bytes] = []
+    answered = asyncio.Event()
+
+    async def late(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        cycle = send.__self__
+        with monkeypatch.context() as patched:
+            patched.setattr(cycle, "transport", _Noting(cycle.transport, written))
+            await scope["extensions"][AT_ONCE]["answer"](200, [(b"content-length", b"0")], b"")
+        answered.set()
+
+    async with _connected(late) as raw:
+        await raw.send(b"GET /whole HTTP/1.1\r\nHost: a\r\n\r\n")
+        raw.writer.close()
+        async with asyncio.timeout(10):
+            await answered.wait()
+
+    assert written == []
+
+
+class _Noting:
+    """A transport that notes what is written."""
+
+    def __init__(self, transport: Any, written: list[bytes]) -> None:
+        self._transport, self._written = transport, written
+
+    def write(self, data: bytes) -> None:
+        self._written.append(data)
+        self._transport.write(data)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
