@@ -12,12 +12,21 @@ Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 
 async def echo(_scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
     """Answer 200 with the body that came."""
-    body = b""
+    await answer(send, await body_of(receive))
+
+
+async def body_of(receive: Receive) -> bytes:
+    """The request's body."""
+    body: bytes = b""
     while True:
         message = await receive()
         body += message.get("body", b"")
         if not message.get("more_body", False):
-            break
+            return body
+
+
+async def answer(send: Send, body: bytes) -> None:
+    """Answer 200 with `body`."""
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -5,7 +5,7 @@ from typing import Final
 import msgspec
 
 NAMES: Final = (
-    "echo", "create", "paced", "authorize", "balance", "single", "pgbench", "rebuild", "live", "flow",
+    "echo", "bare", "create", "paced", "authorize", "balance", "single", "pgbench", "rebuild", "live", "flow",
     "observed", "unobserved",
 )  # fmt: skip
 """The rows by their short names, in the order in which they take turns."""

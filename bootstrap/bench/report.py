@@ -12,6 +12,7 @@ from bootstrap.bench.flow_round import FlowRound
 from bootstrap.bench.row import Measured, Missing
 
 ECHO: Final = "raw ASGI echo"
+BARE: Final = "bare append"
 CREATE: Final = "durable create"
 SINGLE: Final = "create, a transaction a request"
 PACED: Final = "create, paced"
@@ -26,6 +27,7 @@ FLOW: Final = "whole flow, payments"
 
 RATIOS: Final = (
     (CREATE, ECHO, Target(must=0.33, goal=0.45)),
+    (BARE, ECHO, Target(must=None, goal=0.47)),
     (CREATE, SINGLE, Target(must=4, goal=6)),
     (CREATE, PGBENCH, Target(must=0.6, goal=0.9)),
     (AUTHORIZE, CREATE, Target(must=0.8, goal=0.9)),

@@ -27,6 +27,7 @@ from bootstrap.local_stack import ports
 LOG: Final = "guilder"
 LEDGER: Final = "ledger"
 FLOW: Final = "flow"
+BARE: Final = "bare"
 SINGLE: Final = "transaction_a_request"
 NEEDED_BY: Final = {"paced": "create", "authorize": "create"}
 """What has to be measured in the same round before a row can be."""
@@ -46,6 +47,7 @@ class Rows:
         self._times: _Times = {"seconds": plan.seconds, "warm_up_s": plan.warm_up_s}
         self._make: dict[str, Callable[[], Row]] = {
             "echo": lambda: CreateRow(report.ECHO, self._echo, **self._times),
+            "bare": lambda: CreateRow(report.BARE, self._bare, **self._times),
             "create": lambda: self._create,
             "paced": lambda: PacedRow(report.PACED, self._api, self._create, **self._times),
             "authorize": lambda: AuthorizeRow(self._api, self._created, **self._times),
@@ -100,6 +102,11 @@ class Rows:
     @cached_property
     def _echo(self) -> LoadedServer:
         return self._server("echo", "bootstrap.bench.echo", self._merchants)
+
+    @cached_property
+    def _bare(self) -> LoadedServer:
+        merchants = install(self._ground, BARE)
+        return self._server("bare", "bootstrap.bench.bare_append", merchants, database=BARE)
 
     @cached_property
     def _single(self) -> LoadedServer:

@@ -11,7 +11,9 @@ from bootstrap.cli.bench_history import history
 from bootstrap.cli.bench_hostile import hostile
 from bootstrap.settings import Settings
 
-ROWS: Final = "echo, create, paced, authorize, balance, single, pgbench, rebuild, live, flow, observed, unobserved"
+ROWS: Final = (
+    "echo, bare, create, paced, authorize, balance, single, pgbench, rebuild, live, flow, observed, unobserved"
+)
 
 app = typer.Typer(add_completion=False)
 app.command()(history)
