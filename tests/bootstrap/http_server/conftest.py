@@ -130,6 +130,25 @@ class Place:
             raw.writer.transport.abort()
 
 
+@asynccontextmanager
+async def listening(
+    application: Any, limits: HttpLimits | None = None
+) -> AsyncIterator[tuple[asyncio.Server, ServerState]]:
+    """The house's protocol over an application; uvicorn's own server takes a fifth of a second to end."""
+    state, config = ServerState(), server_config(application, "127.0.0.1", 0, limits)
+    config.load()
+    protocol: Any = config.http_protocol_class
+    server = await asyncio.get_running_loop().create_server(
+        partial(protocol, config=config, server_state=state, app_state={}), "127.0.0.1", 0
+    )
+    try:
+        yield server, state
+    finally:
+        server.close()
+        await asyncio.gather(*state.tasks)
+        await server.wait_closed()
+
+
 Serve = Callable[..., AbstractAsyncContextManager[Place]]
 
 
@@ -140,23 +159,14 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Serve:
 
     @asynccontextmanager
     async def served(**limits: Any) -> AsyncIterator[Place]:
-        application, state = Telling(), ServerState()
-        config = server_config(application, "127.0.0.1", 0, HttpLimits(**limits))
-        config.load()
-        # uvicorn's own server takes a fifth of a second to end.
-        protocol: Any = config.http_protocol_class
-        server = await asyncio.get_running_loop().create_server(
-            partial(protocol, config=config, server_state=state, app_state={}), "127.0.0.1", 0
-        )
-        place = Place(server, state, application)
-        try:
-            yield place
-        finally:
-            application.may_go.set()
-            place.close()
-            server.close()
-            await asyncio.gather(*state.tasks)
-            await server.wait_closed()
+        application = Telling()
+        async with listening(application, HttpLimits(**limits)) as (server, state):
+            place = Place(server, state, application)
+            try:
+                yield place
+            finally:
+                application.may_go.set()
+                place.close()
 
     return served
 

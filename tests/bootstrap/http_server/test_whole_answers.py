@@ -4,16 +4,13 @@ import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import partial
 from typing import Any
 
 import pytest
-from uvicorn.server import ServerState
 
-from bootstrap.http_server import server_config
 from bootstrap.http_server.whole_answers import answer_bytes
 from command_api.hot_dispatch import AT_ONCE
-from tests.bootstrap.http_server.conftest import Raw
+from tests.bootstrap.http_server.conftest import Raw, listening
 
 FIELDS = [(b"content-type", b"text/plain"), (b"x-own", b"a, b")]
 
@@ -35,21 +32,12 @@ class Answering:
 
 @asynccontextmanager
 async def _connected(application: Any) -> AsyncIterator[Raw]:
-    config = server_config(application, "127.0.0.1", 0)
-    config.load()
-    protocol: Any = config.http_protocol_class
-    state = ServerState()
-    server = await asyncio.get_running_loop().create_server(
-        partial(protocol, config=config, server_state=state, app_state={}), "127.0.0.1", 0
-    )
-    raw = Raw(*await asyncio.open_connection("127.0.0.1", server.sockets[0].getsockname()[1]))
-    try:
-        yield raw
-    finally:
-        raw.writer.transport.abort()
-        server.close()
-        await asyncio.gather(*state.tasks)
-        await server.wait_closed()
+    async with listening(application) as (server, _):
+        raw = Raw(*await asyncio.open_connection("127.0.0.1", server.sockets[0].getsockname()[1]))
+        try:
+            yield raw
+        finally:
+            raw.writer.transport.abort()
 
 
 async def _said(path: str, version: str) -> bytes:
