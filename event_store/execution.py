@@ -152,7 +152,7 @@ class Execution:
         known = self._streams.cached(stream_id)
         if known is None and expected_version == 0:
             # A stream that is said to be new need not be read: the append finds out.
-            known = Stream(stream_id)
+            return _Fold(decider, Stream(stream_id), decider.initial(), fresh=False)
         if known is not None:
             return self._folded(decider, known, fresh=False)
         return self._folded(decider, await self._streams.load(stream_id), fresh=True)
@@ -167,11 +167,15 @@ class Execution:
             state = decider.evolve(state, recorded)
         fold = _Fold(decider, stream, state, fresh)
         if stream.version:
-            self._folds[stream.stream_id] = fold
-            self._folds.move_to_end(stream.stream_id)
-            if len(self._folds) > self._cached_states:
-                self._folds.popitem(last=False)
+            self._remember(fold)
         return fold
+
+    def _remember(self, fold: _Fold) -> None:
+        stream_id = fold.stream.stream_id
+        self._folds[stream_id] = fold
+        self._folds.move_to_end(stream_id)
+        if len(self._folds) > self._cached_states:
+            self._folds.popitem(last=False)
 
     async def _store(
         self,
@@ -204,9 +208,12 @@ class Execution:
             )
             for event, record in zip(events, records, strict=True)
         )
-        stream = fold.stream.extended(records, decoded)
+        stream, state = fold.stream.extended(records, decoded), fold.state
+        for recorded in decoded:
+            state = fold.decider.evolve(state, recorded)
         self._streams.remember(stream)
-        return Executed(self._folded(fold.decider, stream, fresh=True).state, decoded, stream)
+        self._remember(_Fold(fold.decider, stream, state, fresh=True))
+        return Executed(state, decoded, stream)
 
     async def _raise_if_done(self, stream_id: UUID, command_key: UUID | None) -> None:
         """A repeat of a command may well be refused by the state that the command itself left: it is a repeat first."""
