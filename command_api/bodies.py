@@ -1,5 +1,6 @@
 """Request bodies: raw bytes become one strict value, or the list of everything that is wrong with them."""
 
+import codecs
 import json
 from typing import Any, Final, Generic, NoReturn, TypeVar
 
@@ -149,4 +150,8 @@ def _read_with_care(raw: bytes) -> Any:
     except UnicodeDecodeError:
         raise BadJson("The body is not UTF-8.") from None
     except json.JSONDecodeError as error:
+        if raw.startswith(codecs.BOM_UTF8):
+            raise BadJson(
+                "The body begins with a byte order mark, which JSON has not (RFC 8259 section 8.1)."
+            ) from None
         raise BadJson(f"The body is not valid JSON: {error.msg} at character {error.pos}.") from None

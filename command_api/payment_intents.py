@@ -68,7 +68,17 @@ class CreateBody(Body, frozen=True, kw_only=True):
         | None
     ) = None
     metadata: MetadataField | None = None
-    return_url: Annotated[str, msgspec.Meta(pattern=r"^https?://[^\s/]\S*$", max_length=2048)] | None = None
+    return_url: (
+        Annotated[
+            str,
+            msgspec.Meta(
+                pattern=r"^https?://[^\s/]\S*$",
+                max_length=2048,
+                extra={"detail": "must be an address that begins with https:// or http://, without blanks"},
+            ),
+        ]
+        | None
+    ) = None
     authorize: Annotated[bool, msgspec.Meta(description="Ask for the authorization at once.")] = False
     payment_method: PaymentMethodBody | None = None
     initiator: Literal["cit", "mit"] | None = None

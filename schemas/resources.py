@@ -4,7 +4,7 @@ Times are RFC 3339 in UTC with milliseconds, amounts minor units, ids public. On
 aggregate's `resource`, which both the command API and the read models use.
 """
 
-from typing import Generic, Literal, TypeVar
+from typing import Annotated, Generic, Literal, TypeVar
 
 import msgspec
 
@@ -104,7 +104,7 @@ class PaymentIntentResource(msgspec.Struct, frozen=True, kw_only=True):
     capture_method: str
     amount_authorized: int
     amount_captured: int
-    captured_amount: int
+    captured_amount: Annotated[int, msgspec.Meta(description="The same as `amount_captured`, under its older name.")]
     amount_refunded: int
     amount_released: int
     amount_capturable: int

@@ -36,9 +36,10 @@ class Totals(POPOTrackingRecorder):
 
 
 class CapturedTotals(Projection[Totals]):
-    """Folds two kinds of events into the view; the database sends no others."""
+    """Folds two kinds of events into the view; of all others it only notes that they came by.
 
-    topics = ("PaymentIntentCreated", "PaymentCaptured")
+    The library could have the database leave them out (`topics`), but then nobody hears that the newest was reached.
+    """
 
     def process_event(self, domain_event: LogEvent, tracking: Tracking) -> None:
         """Take one event in, and note that it was."""

@@ -3,6 +3,7 @@
 `python docs/telemetry/tree.py traces.json pi_…`
 """
 
+import argparse
 import json
 import sys
 from collections import defaultdict
@@ -13,11 +14,18 @@ from typing import Any
 NS_PER_MS = 1_000_000
 
 
+class NoTraceError(Exception):
+    """The file is another one, or nothing in it is about what was asked."""
+
+
 def spans_in(path: str) -> Iterator[dict[str, Any]]:
     """The spans of the collector's file exporter: JSON lines of OTLP, each with the service that told it."""
     with Path(path).open(encoding="utf-8") as lines:
         for line in lines:
-            for resource in json.loads(line)["resourceSpans"]:
+            told = json.loads(line)
+            if "resourceSpans" not in told:
+                raise NoTraceError(f"{path} is not what a collector's file exporter writes")
+            for resource in told["resourceSpans"]:
                 service = _plain(resource["resource"]["attributes"])["service.name"]
                 for scope in resource["scopeSpans"]:
                     for span in scope["spans"]:
@@ -55,9 +63,18 @@ def main(path: str, about: str) -> None:
     """Print the oldest trace that names `about`: a repeat of a request has a trace of its own."""
     spans = list(spans_in(path))
     named = [span for span in spans if about in span["attributes"].values()]
+    if not named:
+        raise NoTraceError(f"no span in {path} names {about}")
     first = min(named, key=lambda span: int(span["startTimeUnixNano"]))["traceId"]
     print("\n".join(tree([span for span in spans if span["traceId"] == first])))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2])
+    parser = argparse.ArgumentParser(description="Print the trace of one payment from a collector's file.")
+    parser.add_argument("file", help="what an OpenTelemetry Collector's file exporter wrote")
+    parser.add_argument("about", help="a payment's id, or any other value that a span names")
+    arguments = parser.parse_args()
+    try:
+        main(arguments.file, arguments.about)
+    except (NoTraceError, OSError, json.JSONDecodeError) as error:
+        sys.exit(f"tree.py: {error}")

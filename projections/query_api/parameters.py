@@ -119,7 +119,10 @@ class QueryParameters:
             return parse_rfc3339(value)
         except (ValueError, OverflowError):
             raise bad_parameter(
-                name, "bad_format", "is an RFC 3339 time with its offset, 2026-10-05T09:30:00Z"
+                name,
+                "bad_format",
+                "must be a time that exists, in RFC 3339 with its offset, such as 2026-10-05T09:30:00Z "
+                "(a + is written %2B in a query)",
             ) from None
 
     def merchant(self, name: str = "merchant_id") -> UUID | None:

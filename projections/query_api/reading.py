@@ -192,7 +192,11 @@ async def _resolve(connection: Any, text: str, shards: list[int]) -> dict[int, i
         try:
             at_ms = parse_rfc3339(text)
         except (ValueError, OverflowError):
-            raise bad_parameter("as_of", "bad_format", "is an RFC 3339 time or shard:position") from None
+            raise bad_parameter(
+                "as_of",
+                "bad_format",
+                "must be a time in RFC 3339, such as 2026-10-05T09:30:00Z (a + is written %2B in a query), or shard:position",
+            ) from None
         rows = await connection.fetch(_POSITIONS_AT, shards, at_ms)
         return {row["shard"]: row["position"] for row in rows}
     missing = [shard for shard in shards if shard not in named]

@@ -12,7 +12,7 @@ import pytest
 
 from event_store import Append, EventStore, NewEvent, StoreOptions
 from schemas.codec import encode
-from schemas.events import Event, PaymentCaptured, PaymentIntentCreated
+from schemas.events import Event, FundsMadeAvailable, PaymentCaptured, PaymentIntentCreated
 from schemas.events.fees import IntentFeePlan, PlatformFee
 from schemas.events.psp import PspFee, PspResult
 from tests.contract.samples import ENVELOPE, CountedIds
@@ -88,6 +88,8 @@ async def test_the_page_shows_what_was_captured(database: str, monkeypatch: pyte
     await append(store, ids, euros, created("EUR"), captured(6_000, ids))
     await append(store, ids, yen, created("JPY"), captured(500, ids))
     await append(store, ids, euros, captured(3_000, ids))
+    # What is newest is mostly something else than what the page counts.
+    await append(store, ids, yen, FundsMadeAvailable(capture_id=ids.new_id(0), amount=500, available_on=0))
     monkeypatch.setenv("GUILDER_POSTGRES__DSN", database)
     monkeypatch.setenv("GUILDER_SHARD", "0")
     monkeypatch.syspath_prepend(str(FOLDER))
