@@ -10,10 +10,9 @@ from aggregates.payment_intent.commands import Command, OpenCase
 from processors.saga import redrive
 from processors.saga.cases import follow_cases
 from processors.saga.connections import open_pool
-from schemas.codec import encode
-from schemas.records import Record, RecordedEvent
 from tests.aggregates.commands import approved, create, named, refused, start
 from tests.aggregates.scenario import given
+from tests.projections.history import as_record
 
 BEGUN: list[Command] = [create(authorize="authorize"), start("authorize", "authorize")]
 UNDO = start("authorize", "reversal", attempt="undo", undoes="authorize.1")
@@ -25,23 +24,6 @@ async def pool(database: str) -> AsyncIterator[asyncpg.Pool]:
     opened = await open_pool(database)
     yield opened
     await opened.close()
-
-
-def record_of(recorded: RecordedEvent) -> Record:
-    return Record(
-        shard=recorded.shard,
-        position=recorded.position,
-        stream_id=recorded.stream_id,
-        version=recorded.version,
-        event_id=recorded.event_id,
-        type=type(recorded.event).__name__,
-        payload=encode(recorded.event),
-        metadata=recorded.envelope.canonical(),
-        command_key=None,
-        request_hash=None,
-        record_hash=bytes(32),
-        recorded_at=recorded.recorded_at,
-    )
 
 
 @pytest.mark.parametrize(
@@ -77,7 +59,7 @@ async def test_the_table_and_the_aggregate_agree_on_what_is_open(
     pool: asyncpg.Pool, commands: list[Command], open_cases: int
 ) -> None:
     scenario = given(BEGUN, commands)
-    await follow_cases(pool, [record_of(recorded) for recorded in scenario.history])
+    await follow_cases(pool, [as_record(recorded) for recorded in scenario.history])
     listed = {case.case_id for case in await redrive.open_cases(pool)}
     assert listed == set(scenario.state.open_cases)
     assert len(listed) == open_cases
