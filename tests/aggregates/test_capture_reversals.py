@@ -149,6 +149,13 @@ def test_each_reversal_that_is_in_doubt_has_a_case_of_its_own() -> None:
     assert len(scenario.state.open_cases) == 3
 
 
+def test_the_same_word_is_another_contradiction_where_it_contradicts_something_else() -> None:
+    scenario = given(authorized(), capture(6000, fee=66))
+    told = taken_back(4000, reference="rev_2", fee=67)
+    scenario = doubted(scenario, told, "psp_fee_returned_exceeds_fee").given(taken_back(3000))
+    doubted(scenario, told, "capture_reversal_exceeds_capture")
+
+
 def test_the_psp_gives_back_no_more_of_its_fee_than_it_keeps() -> None:
     scenario = given(authorized(), capture(6000, fee=66)).given(taken_back(2000, fee=22))
     over = doubted(scenario, taken_back(4000, reference="rev_2", fee=45), "psp_fee_returned_exceeds_fee")
@@ -164,7 +171,7 @@ def test_of_a_fee_that_was_never_named_nothing_comes_back_until_it_is() -> None:
 def test_a_fee_in_another_currency_does_not_come_back_in_the_payments() -> None:
     billed = given(authorized(), request_capture(6000), start("capture", "capture"))
     billed = billed.given(approved("capture", 6000, fee=70, fee_currency="USD"))
-    billed = doubted(billed, taken_back(6000, fee=70), "psp_fee_returned_exceeds_fee")
+    billed = doubted(billed, taken_back(6000, fee=1), "psp_fee_returned_exceeds_fee")
     billed.given(taken_back(6000)).when(adjusted(0, "USD")).then(PspFeeAdjusted)
 
 
