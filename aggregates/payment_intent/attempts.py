@@ -10,13 +10,13 @@ from schemas.events import Event, PspAttemptStarted, PspOutcomeUnknown
 def start_attempt(command: StartAttempt, state: PaymentIntent) -> list[Event]:
     """A PSP is about to be called. For an attempt that is known nothing happens: the caller goes on with the same key.
 
-    An attempt does what its operation asks for. One of operation `reversal` undoes a late success of the operation:
-    the one whose `our_reference` it repeats, else the oldest that is left.
+    An attempt does what its operation asks for, at the PSP that has the money once one has. One of operation `reversal`
+    undoes a late success of the operation: the one whose `our_reference` it repeats, else the oldest that is left.
 
     Raises:
         NotFound: no such operation.
-        InvalidState: the operation has ended or asks for something else, or there is no late success to undo: no call
-            may be made.
+        InvalidState: the operation has ended or asks for something else, there is no late success to undo, or another
+            PSP has the money: no call may be made.
         OperationInProgress: another attempt of the same has no definitive answer yet, so a call could double it.
     """
     if command.attempt_id in state.attempts:
@@ -27,6 +27,7 @@ def start_attempt(command: StartAttempt, state: PaymentIntent) -> list[Event]:
     if command.operation == "reversal":
         late = late_success_of(state, operation, command.our_reference)
         check_reversible(state, late)
+        _check_psp(command, state, late.psp)
         return [_started(command, state, late.amount)]
     if operation.ended_version is not None or command.operation != operation.kind:
         raise InvalidState(
@@ -34,9 +35,18 @@ def start_attempt(command: StartAttempt, state: PaymentIntent) -> list[Event]:
             current=state.status,
             allowed=[],
         )
+    if operation.kind != "authorize":
+        assert state.authorization is not None, "only what was authorized is captured, refunded or voided"
+        _check_psp(command, state, state.authorization.psp)
     if operation.attempts:
         raise OperationInProgress("Another attempt of this operation has no definitive answer yet.")
     return [_started(command, state, operation.amount)]
+
+
+def _check_psp(command: StartAttempt, state: PaymentIntent, holder: str) -> None:
+    """The books of captures and refunds are kept by PSP (`RefundRequested.psp`); what one has, no other can move."""
+    if command.psp != holder:
+        raise InvalidState(f"The money is with {holder}, not with {command.psp}.", current=state.status, allowed=[])
 
 
 def _started(command: StartAttempt, state: PaymentIntent, amount: int) -> PspAttemptStarted:

@@ -4,7 +4,6 @@ from typing import Final
 
 from aggregates.payment_intent.captures import captured
 from aggregates.payment_intent.commands import PspOutcome, RecordOutcome, RequestAuthorization
-from aggregates.payment_intent.fees import psp_fee_or_none
 from aggregates.payment_intent.state import Operation, PaymentIntent
 from aggregates.payment_intent.status import MAX_AUTHORIZATIONS
 from schemas.errors import AttemptsExhausted, InvalidState, OperationInProgress
@@ -67,11 +66,7 @@ def authorized(command: RecordOutcome, state: PaymentIntent, operation: Operatio
     return [authorized_event, sale]
 
 
-def declined(outcome: PspOutcome, state: PaymentIntent) -> list[Event]:
+def declined(outcome: PspOutcome) -> list[Event]:
     """The PSP said no; another method or another day may do better."""
     assert outcome.decline is not None
-    return [
-        AuthorizationDeclined(
-            result=outcome.result, decline=outcome.decline, psp_fee=psp_fee_or_none(outcome.fee, state.currency)
-        )
-    ]
+    return [AuthorizationDeclined(result=outcome.result, decline=outcome.decline, psp_fee=outcome.fee)]

@@ -3,11 +3,11 @@
 from typing import Final
 from uuid import UUID
 
-from aggregates.payment_intent.cases import contradiction
+from aggregates.payment_intent.cases import check_belongs, contradiction
 from aggregates.payment_intent.commands import AdjustPspFee, RecordCaptureReversal, RecordOutcome, RequestCapture
-from aggregates.payment_intent.fees import fee_returned_on_reversal, platform_fee, psp_fee_of_capture
+from aggregates.payment_intent.fees import fee_returned_on_reversal, platform_fee, psp_fee_kept, psp_fee_of_capture
 from aggregates.payment_intent.funding import taken_by_reversal
-from aggregates.payment_intent.state import Capture, Operation, PaymentIntent
+from aggregates.payment_intent.state import Attempt, Capture, Operation, PaymentIntent, Reversal
 from aggregates.payment_intent.timers import released_by_failure
 from schemas.errors import (
     AuthorizationExpiredAlready,
@@ -25,6 +25,7 @@ from schemas.events import (
     PaymentCaptured,
     PspFeeAdjusted,
 )
+from schemas.events.psp import PspResult
 
 MAX_CAPTURES: Final = 50
 _MS: Final = 1000
@@ -126,31 +127,29 @@ def reverse_capture(command: RecordCaptureReversal, state: PaymentIntent) -> lis
     """The PSP took money back. The same reversal again (by the PSP's reference of it) changes nothing.
 
     The merchant's money that pays is the capture's own lot, then the other pending lots, then what is available; the
-    platform's fee goes back in proportion, to what is available. The hold does not come back. One that exceeds what
-    is left of the capture, or concerns a capture that never succeeded, is a case for a person.
+    platform's fee goes back in proportion, to what is available. The hold does not come back. One that contradicts
+    what is known, or may be one that was taken before, is a case for a person and moves nothing (ADR 12).
 
     Raises:
         NotFound: no such capture.
         InvalidState: its outcome is not known yet; ask again when it is.
     """
-    capture = _capture_of(state, command.capture_id)
+    capture, result = _capture_of(state, command.capture_id), command.result
     if capture.status == "processing":
         raise InvalidState("The capture has not ended yet.", current=state.status, allowed=[])
-    reference = command.result.psp_operation_reference
-    if capture.status == "reversed" or (reference is not None and reference in capture.reversals):
-        return []
+    attempt = _attempt_of(capture, result, state)
     assert command.amount > 0, "a reversal of nothing is none"
-    if capture.status == "failed" or command.amount > capture.amount - capture.reversed_amount:
-        return contradiction(
-            state,
-            attempt_id=command.result.attempt_id,
-            case_id=None,
-            exposure=command.amount,
-            reason="capture_reversal_exceeds_capture",
-        )
+    assert command.psp_fee_returned >= 0, "what a reversal costs is a fee that is adjusted"
+    reversal = Reversal(result.psp_operation_reference, command.amount)
+    if result.psp == attempt.psp and reversal.reference is not None and reversal in capture.reversals:
+        return []
+    doubt = _doubt(command, reversal, capture, attempt, state.currency)
+    if doubt is not None:
+        told = ("capture_reversal", result.psp, reversal.reference, command.amount, command.psp_fee_returned)
+        return contradiction(state, attempt, told, exposure=command.amount, reason=doubt)
     return [
         CaptureReversed(
-            result=command.result,
+            result=result,
             capture_id=capture.id,
             amount=command.amount,
             platform_fee_returned=fee_returned_on_reversal(state, command.amount),
@@ -161,21 +160,65 @@ def reverse_capture(command: RecordCaptureReversal, state: PaymentIntent) -> lis
     ]
 
 
+def _doubt(
+    command: RecordCaptureReversal, told: Reversal, capture: Capture, attempt: Attempt, currency: str
+) -> str | None:
+    """Why a reversal that is news cannot be taken as it was told, the first reason that holds; null where it can.
+
+    Without a reference nothing tells a repeat from a second reversal of the same amount, and neither may be guessed.
+    """
+    if command.result.psp != attempt.psp:
+        return "psp_mismatch"
+    for known in capture.reversals:
+        if told.reference is not None and known.reference == told.reference:
+            return "capture_reversal_differs"
+        if known.amount == told.amount and None in {known.reference, told.reference}:
+            return "capture_reversal_may_be_a_repeat"
+    if capture.status == "failed" or told.amount > capture.amount - capture.reversed_amount:
+        return "capture_reversal_exceeds_capture"
+    if command.psp_fee_returned > psp_fee_kept(capture, currency):
+        return "psp_fee_returned_exceeds_fee"
+    return None
+
+
+def _attempt_of(capture: Capture, result: PspResult, state: PaymentIntent) -> Attempt:
+    """The attempt that a capture ended with, which is what the PSP tells more of."""
+    assert capture.attempt_id is not None, "a capture that has ended was attempted"
+    attempt = state.attempts[capture.attempt_id]
+    check_belongs(result, attempt)
+    return attempt
+
+
 def adjust_psp_fee(command: AdjustPspFee, state: PaymentIntent) -> list[Event]:
     """The fee is now known. Told the same again, nothing happens; a fee first known to be 0 is told with delta 0.
+
+    A fee that is kept in one currency and told in another, or told by another PSP, is a case: one of the two would be
+    booked on top of the other.
 
     Raises:
         NotFound: no such capture.
         InvalidState: the capture did not succeed, so it has no fee.
     """
     capture = _capture_of(state, command.capture_id)
-    if capture.psp_fee is None:
+    kept = capture.psp_fee
+    if kept is None:
         raise InvalidState("A capture that did not succeed has no fee.", current=state.status, allowed=[])
-    delta = command.amount - capture.psp_fee.amount
-    if not delta and capture.psp_fee.status == "known":
+    attempt = _attempt_of(capture, command.result, state)
+    doubt = None
+    if command.result.psp != attempt.psp:
+        doubt = "psp_mismatch"
+    elif kept.amount and kept.currency != command.currency:
+        doubt = "psp_fee_in_two_currencies"
+    if doubt is not None:
+        words = ("psp_fee", command.result.psp, f"{command.amount} {command.currency}")
+        # What is at stake is said in the payment's currency, as far as either is in it.
+        exposure = max([fee.amount for fee in (kept, command) if fee.currency == state.currency], default=0)
+        return contradiction(state, attempt, words, exposure=exposure, reason=doubt)
+    delta = command.amount - kept.amount
+    if not delta and kept.status == "known":
         return []
     return [
         PspFeeAdjusted(
-            result=command.result, capture_id=capture.id, delta=delta, currency=state.currency, status="known"
+            result=command.result, capture_id=capture.id, delta=delta, currency=command.currency, status="known"
         )
     ]

@@ -1,11 +1,10 @@
 """Cases: what no machine can settle, put before a person."""
 
-from uuid import UUID
-
-from aggregates.payment_intent.commands import OpenCase
-from aggregates.payment_intent.state import PaymentIntent
+from aggregates.payment_intent.commands import OpenCase, PspOutcome, Words
+from aggregates.payment_intent.state import Attempt, LateSuccess, PaymentIntent
 from schemas.errors import NotFound
 from schemas.events import Event, ManualCaseOpened
+from schemas.events.psp import PspResult
 from schemas.identifiers import derived_id, shard_of
 
 
@@ -25,14 +24,30 @@ def open_case(command: OpenCase, state: PaymentIntent) -> list[Event]:
     ]
 
 
-def contradiction(
-    state: PaymentIntent, *, attempt_id: UUID, case_id: UUID | None, exposure: int, reason: str
-) -> list[Event]:
-    """A PSP's word against what is known: nothing is guessed, a case is opened, one for each attempt.
+def contradiction(state: PaymentIntent, attempt: Attempt, told: Words, *, exposure: int, reason: str) -> list[Event]:
+    """A PSP's word against what is known: nothing is guessed, a case is opened (ADR 12).
 
-    Where the command brings no id for it, the case's id is derived from the attempt.
+    The case's id is derived from the attempt and from what was `told`: the same word again opens nothing, however it
+    comes; another word opens a case of its own, whatever else is open. An attempt's answer closes the cases before it,
+    so whether there is one belongs to the id: what is told again after that is news.
     """
-    if state.case_of(attempt_id) is not None:
+    case_id = derived_id(shard_of(attempt.id), "case", attempt.id, int(attempt.open), reason, *told)
+    if case_id in state.open_cases:
         return []
-    identifier = case_id if case_id is not None else derived_id(shard_of(attempt_id), "case", attempt_id, reason)
-    return [ManualCaseOpened(case_id=identifier, attempt_id=attempt_id, exposure=exposure, reason=reason)]
+    return [ManualCaseOpened(case_id=case_id, attempt_id=attempt.id, exposure=exposure, reason=reason)]
+
+
+def same_payment(outcome: PspOutcome, known: Attempt | LateSuccess, *, amount: int) -> bool:
+    """Whether an approval may be of the payment at the PSP that is `known`; what either leaves out tells nothing."""
+    told = outcome.result
+    pairs = (
+        (told.psp_reference, known.psp_reference),
+        (told.psp_operation_reference, known.psp_operation_reference),
+    )
+    return outcome.amount == amount and all(new is None or old is None or new == old for new, old in pairs)
+
+
+def check_belongs(result: PspResult, attempt: Attempt) -> None:
+    """What a PSP says of an attempt names it; anything else is a defect of whoever took it down."""
+    assert result.attempt_id == attempt.id, "an answer belongs to its attempt"
+    assert result.operation_id == attempt.operation_id, "an answer belongs to its operation"

@@ -84,6 +84,10 @@ class StartAttempt(msgspec.Struct, frozen=True, kw_only=True):
     request_sha256: str
 
 
+Words = tuple[int | str | None, ...]
+"""What a PSP told, as far as it makes one word of it another: never how or when it came."""
+
+
 class PspOutcome(msgspec.Struct, frozen=True, kw_only=True):
     """A PSP's definitive answer to one attempt, in our minor units; `decline` is set exactly when not `approved`."""
 
@@ -101,16 +105,25 @@ class PspOutcome(msgspec.Struct, frozen=True, kw_only=True):
     card: CardFacts | None = None
     arn: str | None = None
 
+    @property
+    def words(self) -> Words:
+        """What makes this answer another one than one before."""
+        result = self.result
+        return (
+            int(self.approved),
+            result.psp,
+            result.psp_reference,
+            result.psp_operation_reference,
+            self.amount,
+            None if self.decline is None else self.decline.code,
+        )
+
 
 class RecordOutcome(msgspec.Struct, frozen=True, kw_only=True):
-    """A definitive answer came, early or late; the aggregate decides what it means now.
-
-    `case_id` is used only where the answer contradicts what is known and a person has to look.
-    """
+    """A definitive answer came, early or late; the aggregate decides what it means now."""
 
     attempt_id: UUID
     outcome: PspOutcome
-    case_id: UUID
     now_ms: int
 
 
@@ -134,7 +147,11 @@ class OpenCase(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RecordCaptureReversal(msgspec.Struct, frozen=True, kw_only=True):
-    """The PSP took back `amount` of a capture that had succeeded."""
+    """The PSP took back `amount` of a capture that had succeeded, and gave back `psp_fee_returned` of its fee for it.
+
+    `result` names the attempt that captured; its `psp_operation_reference` is that of the reversal, null where the PSP
+    gave it none.
+    """
 
     capture_id: UUID
     amount: int
@@ -144,7 +161,7 @@ class RecordCaptureReversal(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RecordRefundReversal(msgspec.Struct, frozen=True, kw_only=True):
-    """A refund that had succeeded came back whole."""
+    """A refund that had succeeded came back whole; `result` names the attempt that refunded."""
 
     refund_id: UUID
     result: PspResult
@@ -152,10 +169,14 @@ class RecordRefundReversal(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AdjustPspFee(msgspec.Struct, frozen=True, kw_only=True):
-    """The PSP named its fee of a capture after it: what it keeps in all, `amount` minor units."""
+    """The PSP named its fee of a capture after it: what it keeps in all, `amount` minor units of `currency`.
+
+    `result` names the attempt that captured.
+    """
 
     capture_id: UUID
     amount: int
+    currency: str
     result: PspResult
 
 

@@ -3,7 +3,7 @@
 All in minor units and integers. The plan is the one that stood when the intent was created.
 """
 
-from aggregates.payment_intent.state import PaymentIntent
+from aggregates.payment_intent.state import Capture, PaymentIntent
 from schemas.events.fees import PlatformFee
 from schemas.events.psp import PspFee
 from schemas.money import round_half_up_ppm
@@ -49,15 +49,16 @@ def fee_returned_on_reversal(state: PaymentIntent, amount: int) -> int:
 
 
 def psp_fee_of_capture(named: PspFee | None, currency: str) -> PspFee:
-    """The PSP's fee as a capture records it: what the PSP named, else 0 and `unknown` until it is trued up.
+    """The PSP's fee as a capture records it: as the PSP named it, else 0 of `currency` and `unknown` until it does.
 
-    A fee in another currency than the payment's cannot be posted with it and counts as not named.
+    A PSP may bill in a currency of its own; nothing is converted, and the ledger keeps it apart (ADR 12).
     """
-    if named is None or named.currency != currency:
+    if named is None or named.status == "unknown":
         return PspFee(amount=0, currency=currency, status="unknown")
     return named
 
 
-def psp_fee_or_none(named: PspFee | None, currency: str) -> PspFee | None:
-    """The PSP's fee of anything but a capture, where not named means none."""
-    return named if named is not None and named.currency == currency else None
+def psp_fee_kept(capture: Capture, currency: str) -> int:
+    """What the PSP keeps of a capture by now, as far as it named it in `currency`: no more can come back in that."""
+    fee = capture.psp_fee
+    return fee.amount if fee is not None and fee.currency == currency else 0

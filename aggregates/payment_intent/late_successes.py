@@ -4,9 +4,8 @@ A late hold is voided and posts nothing; a late charge lies in suspense until it
 several (one for each of its attempts); each is undone on its own.
 """
 
-from aggregates.payment_intent.cases import contradiction
+from aggregates.payment_intent.cases import contradiction, same_payment
 from aggregates.payment_intent.commands import RecordOutcome
-from aggregates.payment_intent.fees import psp_fee_or_none
 from aggregates.payment_intent.state import Attempt, LateSuccess, Operation, PaymentIntent
 from schemas.errors import InvalidState, OperationInProgress
 from schemas.events import Event, LateSuccessReceived, LateSuccessReversed
@@ -43,33 +42,25 @@ def success_after_negative(command: RecordOutcome, state: PaymentIntent, attempt
     Money taken in (a hold, a sale, a capture) is a late success. A refund or void that worked after all cannot be
     taken back by us: the merchant was told it failed and has its money, so a person has to look.
     """
-    if attempt.id in state.late_successes:
-        return []
-    outcome = command.outcome
+    outcome, late = command.outcome, state.late_successes.get(attempt.id)
     operation = state.operations[attempt.operation_id]
+    exposure = max(outcome.amount, attempt.amount)
+    if late is not None:
+        if same_payment(outcome, late, amount=late.amount):
+            return []
+        return contradiction(state, attempt, outcome.words, exposure=exposure, reason="second_success_differs")
     if attempt.operation not in {"authorize", "capture"}:
-        return contradiction(
-            state,
-            attempt_id=attempt.id,
-            case_id=command.case_id,
-            exposure=attempt.amount,
-            reason=f"{attempt.operation}_succeeded_after_failure",
-        )
+        reason = f"{attempt.operation}_succeeded_after_failure"
+        return contradiction(state, attempt, outcome.words, exposure=attempt.amount, reason=reason)
     if outcome.amount != attempt.amount:
-        return contradiction(
-            state,
-            attempt_id=attempt.id,
-            case_id=command.case_id,
-            exposure=max(outcome.amount, attempt.amount),
-            reason="amount_mismatch",
-        )
+        return contradiction(state, attempt, outcome.words, exposure=exposure, reason="amount_mismatch")
     charge = attempt.operation == "capture" or operation.sale
     return [
         LateSuccessReceived(
             result=outcome.result,
             kind="charge" if charge else "hold",
             amount=attempt.amount,
-            psp_fee=psp_fee_or_none(outcome.fee, state.currency),
+            psp_fee=outcome.fee,
             told_status="declined" if attempt.operation == "authorize" else "failed",
         )
     ]
@@ -81,18 +72,13 @@ def reversal_outcome(command: RecordOutcome, state: PaymentIntent, attempt: Atte
     late = state.late_successes[attempt.reverses]
     outcome = command.outcome
     if not outcome.approved or outcome.amount != late.amount:
-        return contradiction(
-            state,
-            attempt_id=attempt.id,
-            case_id=command.case_id,
-            exposure=late.amount,
-            reason="reversal_refused" if not outcome.approved else "amount_mismatch",
-        )
+        reason = "reversal_refused" if not outcome.approved else "amount_mismatch"
+        return contradiction(state, attempt, outcome.words, exposure=late.amount, reason=reason)
     return [
         LateSuccessReversed(
             result=outcome.result,
             via="void" if late.kind == "hold" else "refund",
             amount=late.amount,
-            psp_fee=psp_fee_or_none(outcome.fee, state.currency),
+            psp_fee=outcome.fee,
         )
     ]

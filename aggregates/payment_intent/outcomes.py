@@ -4,14 +4,16 @@
 |---|---|---|
 | has no answer yet | the operation succeeds | the operation fails |
 | succeeded | the same again: nothing; another payment at the PSP: a case | a case |
-| failed | a late success | nothing, but after an unreversed late success a case |
+| failed | a late success; another one at the PSP: a case | nothing, but after an unreversed late success a case |
+
+Whatever another PSP says than the one that was asked is a case.
 """
 
 from aggregates.payment_intent.authorizations import authorized, declined
 from aggregates.payment_intent.cancellations import cancellation_failed, voided
 from aggregates.payment_intent.captures import capture_failed, capture_succeeded
-from aggregates.payment_intent.cases import contradiction
-from aggregates.payment_intent.commands import PspOutcome, RecordOutcome
+from aggregates.payment_intent.cases import check_belongs, contradiction, same_payment
+from aggregates.payment_intent.commands import RecordOutcome
 from aggregates.payment_intent.late_successes import reversal_outcome, success_after_negative
 from aggregates.payment_intent.refunds import refund_failed, refunded
 from aggregates.payment_intent.state import Attempt, PaymentIntent
@@ -29,9 +31,11 @@ def record_outcome(command: RecordOutcome, state: PaymentIntent) -> list[Event]:
     if attempt is None:
         raise NotFound("This payment intent has no such attempt.")
     outcome = command.outcome
-    assert outcome.result.attempt_id == attempt.id, "an answer belongs to its attempt"
-    assert outcome.result.operation_id == attempt.operation_id, "an answer belongs to its operation"
+    check_belongs(outcome.result, attempt)
     assert outcome.approved == (outcome.decline is None), "an answer is a yes or says why not"
+    if outcome.result.psp != attempt.psp:
+        exposure = max(outcome.amount, attempt.amount)
+        return contradiction(state, attempt, outcome.words, exposure=exposure, reason="psp_mismatch")
     match attempt.status:
         case "processing" | "unknown":
             return _first_answer(command, state, attempt)
@@ -49,13 +53,8 @@ def _first_answer(command: RecordOutcome, state: PaymentIntent, attempt: Attempt
     outcome = command.outcome
     # What a void releases is known to us; PSPs need not repeat it.
     if outcome.approved and outcome.amount != attempt.amount and attempt.operation != "void":
-        return contradiction(
-            state,
-            attempt_id=attempt.id,
-            case_id=command.case_id,
-            exposure=max(outcome.amount, attempt.amount),
-            reason="amount_mismatch",
-        )
+        exposure = max(outcome.amount, attempt.amount)
+        return contradiction(state, attempt, outcome.words, exposure=exposure, reason="amount_mismatch")
     return _succeeded(command, state, attempt) if outcome.approved else _failed(command, state, attempt)
 
 
@@ -82,7 +81,7 @@ def _failed(command: RecordOutcome, state: PaymentIntent, attempt: Attempt) -> l
     assert kind != "reversal", "no operation of a merchant is a reversal"
     match kind:
         case "authorize":
-            return declined(command.outcome, state)
+            return declined(command.outcome)
         case "capture":
             return capture_failed(command, state, operation)
         case "refund":
@@ -94,35 +93,16 @@ def _failed(command: RecordOutcome, state: PaymentIntent, attempt: Attempt) -> l
 
 def _after_success(command: RecordOutcome, state: PaymentIntent, attempt: Attempt) -> list[Event]:
     outcome = command.outcome
-    if outcome.approved and _same_payment(outcome, attempt):
+    amount = outcome.amount if attempt.operation == "void" else attempt.amount
+    if outcome.approved and same_payment(outcome, attempt, amount=amount):
         return []
-    return contradiction(
-        state,
-        attempt_id=attempt.id,
-        case_id=command.case_id,
-        exposure=attempt.amount,
-        reason="second_success_differs" if outcome.approved else "negative_after_success",
-    )
-
-
-def _same_payment(outcome: PspOutcome, attempt: Attempt) -> bool:
-    told = outcome.result
-    pairs = (
-        (told.psp_reference, attempt.psp_reference),
-        (told.psp_operation_reference, attempt.psp_operation_reference),
-    )
-    same_amount = outcome.amount == attempt.amount or attempt.operation == "void"
-    return same_amount and all(new is None or known is None or new == known for new, known in pairs)
+    reason = "second_success_differs" if outcome.approved else "negative_after_success"
+    return contradiction(state, attempt, outcome.words, exposure=attempt.amount, reason=reason)
 
 
 def _negative_after_negative(command: RecordOutcome, state: PaymentIntent, attempt: Attempt) -> list[Event]:
     late = state.late_successes.get(attempt.id)
     if late is None or late.reversed or command.outcome.decline == attempt.decline:
         return []
-    return contradiction(
-        state,
-        attempt_id=attempt.id,
-        case_id=command.case_id,
-        exposure=late.amount,
-        reason="negative_after_late_success",
-    )
+    words = command.outcome.words
+    return contradiction(state, attempt, words, exposure=late.amount, reason="negative_after_late_success")

@@ -2,9 +2,9 @@
 
 from typing import Final
 
-from aggregates.payment_intent.cases import contradiction
+from aggregates.payment_intent.cases import check_belongs, contradiction
 from aggregates.payment_intent.commands import PspOutcome, RecordRefundReversal, RequestRefund
-from aggregates.payment_intent.fees import fee_returned_on_refund, psp_fee_or_none
+from aggregates.payment_intent.fees import fee_returned_on_refund
 from aggregates.payment_intent.funding import funding_of_refund, restored_by
 from aggregates.payment_intent.state import PaymentIntent, Refund
 from schemas.errors import InvalidState, NotFound, OperationInProgress, RefundExceedsCaptured, TooManyOperations
@@ -59,7 +59,7 @@ def refunded(outcome: PspOutcome, state: PaymentIntent, refund: Refund) -> list[
             amount=refund.amount,
             refund_fee=refund.refund_fee,
             platform_fee_returned=fee_returned_on_refund(state, refund.amount),
-            psp_fee=psp_fee_or_none(outcome.fee, state.currency),
+            psp_fee=outcome.fee,
             arn=outcome.arn,
         )
     ]
@@ -82,7 +82,8 @@ def refund_failed(outcome: PspOutcome, state: PaymentIntent, refund: Refund) -> 
 def reverse_refund(command: RecordRefundReversal, state: PaymentIntent) -> list[Event]:
     """A refund came back whole. Fees that it cost or returned stand; a later refund does not return them twice.
 
-    One that concerns a refund which was told to have failed is a case for a person.
+    One that concerns a refund which was told to have failed, or that another PSP tells than the one that refunded, is
+    a case for a person.
 
     Raises:
         NotFound: no such refund.
@@ -91,19 +92,20 @@ def reverse_refund(command: RecordRefundReversal, state: PaymentIntent) -> list[
     refund = state.refunds.get(command.refund_id)
     if refund is None:
         raise NotFound("This payment intent has no such refund.")
+    if refund.status == "processing":
+        raise InvalidState("The refund has not ended yet.", current=state.status, allowed=[])
+    # Nothing of a refund is ever undone, so no attempt follows the one that ended it.
+    (attempt_id,) = state.operations[refund.operation_id].attempts
+    attempt, result = state.attempts[attempt_id], command.result
+    check_belongs(result, attempt)
+    told = ("refund_reversal", result.psp)
+    if result.psp != attempt.psp:
+        return contradiction(state, attempt, told, exposure=refund.amount, reason="psp_mismatch")
     match refund.status:
-        case "processing":
-            raise InvalidState("The refund has not ended yet.", current=state.status, allowed=[])
         case "reversed":
             return []
         case "failed":
-            return contradiction(
-                state,
-                attempt_id=command.result.attempt_id,
-                case_id=None,
-                exposure=refund.amount,
-                reason="reversal_of_failed_refund",
-            )
+            return contradiction(state, attempt, told, exposure=refund.amount, reason="reversal_of_failed_refund")
         case "refunded":
             return [
                 RefundReversed(

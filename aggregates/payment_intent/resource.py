@@ -49,7 +49,7 @@ def resource(state: PaymentIntent) -> PaymentIntentResource:
         next_action=None,
         last_payment_error=_last_payment_error(state),
         return_url=state.return_url,
-        captures=tuple([_capture(capture) for capture in state.captures.values()]),
+        captures=tuple([_capture(capture, state.currency) for capture in state.captures.values()]),
         refunds=tuple([_refund(state.id, refund) for refund in state.refunds.values()]),
         attempts=tuple([_attempt(attempt) for attempt in state.attempts.values()]),
         created_at=rfc3339(state.created_at),
@@ -113,8 +113,10 @@ def _payment_error(decline: Decline) -> PaymentErrorResource:
     )
 
 
-def _capture(capture: Capture) -> CaptureResource:
+def _capture(capture: Capture, currency: str) -> CaptureResource:
     fee = capture.psp_fee
+    # The object says amounts in the payment's currency only; a fee in another stands in the events and the ledger.
+    said = fee is not None and fee.status == "known" and fee.currency == currency
     return CaptureResource(
         id=public_id(Prefix.CAPTURE, capture.id),
         amount=capture.amount,
@@ -124,7 +126,7 @@ def _capture(capture: Capture) -> CaptureResource:
         captured_at=rfc3339_or_null(capture.captured_at),
         available_on=rfc3339_or_null(capture.available_on),
         platform_fee=capture.platform_fee,
-        psp_fee=fee.amount if fee is not None and fee.status == "known" else None,
+        psp_fee=fee.amount if fee is not None and said else None,
     )
 
 

@@ -95,8 +95,15 @@ class Authorization(msgspec.Struct, frozen=True, kw_only=True):
     authorized_at: int
 
 
+class Reversal(msgspec.Struct, frozen=True):
+    """A part of a capture that the PSP took back; `reference` is the PSP's of doing so, null where it named none."""
+
+    reference: str | None
+    amount: int
+
+
 class Capture(msgspec.Struct, frozen=True, kw_only=True):
-    """One capture; `reversed_amount` of it the PSP took back, known by the references in `reversals`.
+    """One capture; `reversed_amount` of it the PSP took back, in `reversals`.
 
     `platform_fee` is what was charged for it, `psp_fee` what the PSP keeps by now.
     """
@@ -115,7 +122,7 @@ class Capture(msgspec.Struct, frozen=True, kw_only=True):
     psp_reference: str | None = None
     psp_operation_reference: str | None = None
     reversed_amount: int = 0
-    reversals: tuple[str, ...] = ()
+    reversals: tuple[Reversal, ...] = ()
 
 
 class FundingSlice(msgspec.Struct, frozen=True):

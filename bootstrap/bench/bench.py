@@ -3,17 +3,13 @@
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final
 
 from bootstrap.bench import conditions, report
-from bootstrap.bench.fsync import fdatasync_ms
 from bootstrap.bench.ground import prepared_ground
 from bootstrap.bench.plan import Plan
 from bootstrap.bench.report import Report
 from bootstrap.bench.row import Measured, Missing, Row
 from bootstrap.bench.rows import Rows, with_needed
-
-_FSYNC_S: Final = 0.5
 
 Progress = Callable[[str], None]
 
@@ -29,14 +25,8 @@ def run_bench(folder: Path, plan: Plan, progress: Progress = lambda _what: None)
     load_1m = os.getloadavg()[0]
     progress("starting the servers")
     with prepared_ground(folder) as ground:
-        fsync = fdatasync_ms(ground.home, seconds=min(_FSYNC_S, plan.seconds))
         seen = conditions.observe(
-            ground,
-            load_1m=load_1m,
-            rounds=plan.rounds,
-            seconds=plan.seconds,
-            lifecycles=plan.lifecycles,
-            fdatasync_ms=fsync,
+            ground, load_1m=load_1m, rounds=plan.rounds, seconds=plan.seconds, lifecycles=plan.lifecycles
         )
         rounds = take_turns(Rows(ground, plan).chosen(), plan.rounds, progress)
     return report.made(seen, rounds)

@@ -4,13 +4,17 @@ import os
 import platform
 import subprocess
 from importlib.metadata import version
+from typing import Final
 
 import msgspec
 import psutil
 
+from bootstrap.bench.fsync import fdatasync_ms
 from bootstrap.bench.ground import Ground
 from bootstrap.bench.load import CONNECTIONS, OURS
 from bootstrap.bench.wrk import find_wrk
+
+_FSYNC_S: Final = 0.5
 
 
 class Conditions(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,10 +37,9 @@ class Conditions(msgspec.Struct, frozen=True, kw_only=True):
     fdatasync_p99_ms: float
 
 
-def observe(
-    ground: Ground, *, load_1m: float, rounds: int, seconds: float, lifecycles: int, fdatasync_ms: tuple[float, float]
-) -> Conditions:
-    """What can be seen from here, of this machine and of the ground's PostgreSQL."""
+def observe(ground: Ground, *, load_1m: float, rounds: int, seconds: float, lifecycles: int) -> Conditions:
+    """What can be seen from here, of this machine, the ground's disk and its PostgreSQL."""
+    fdatasync_p50_ms, fdatasync_p99_ms = fdatasync_ms(ground.home, seconds=min(_FSYNC_S, seconds))
     return Conditions(
         cores=os.cpu_count() or 1,
         memory_gib=round(psutil.virtual_memory().total / 2**30, 1),
@@ -51,8 +54,8 @@ def observe(
         rounds=rounds,
         seconds=seconds,
         lifecycles=lifecycles,
-        fdatasync_p50_ms=fdatasync_ms[0],
-        fdatasync_p99_ms=fdatasync_ms[1],
+        fdatasync_p50_ms=fdatasync_p50_ms,
+        fdatasync_p99_ms=fdatasync_p99_ms,
     )
 
 

@@ -20,7 +20,6 @@ import msgspec
 from aggregates import payment_intent
 from bootstrap.bench import BenchError, conditions
 from bootstrap.bench.conditions import Conditions
-from bootstrap.bench.fsync import fdatasync_ms
 from bootstrap.bench.ground import Merchant, install, prepared_ground
 from bootstrap.bench.history_report import HistoryReport, Point, made
 from bootstrap.bench.ledger import project, rebuilding_rate
@@ -68,13 +67,9 @@ def run_history(folder: Path, plan: HistoryPlan, progress: Progress = lambda _wh
     load_1m = os.getloadavg()[0]
     progress("starting PostgreSQL")
     with prepared_ground(folder) as ground:
+        lifecycles = plan.sizes[-1] // EVENTS_EACH
         seen = conditions.observe(
-            ground,
-            load_1m=load_1m,
-            rounds=plan.rounds,
-            seconds=plan.seconds,
-            lifecycles=plan.sizes[-1] // EVENTS_EACH,
-            fdatasync_ms=fdatasync_ms(ground.home, seconds=min(0.5, plan.seconds)),
+            ground, load_1m=load_1m, rounds=plan.rounds, seconds=plan.seconds, lifecycles=lifecycles
         )
         merchants = install(ground, _DATABASE)
         points = asyncio.run(measured(ground.dsn(_DATABASE), merchants, plan, progress))

@@ -167,5 +167,4 @@ def _approved(
     outcome = PspOutcome(
         result=result, approved=True, amount=_AMOUNT, fee=fee, decline=None, expires_at=now_ms + _HOLD_MS
     )
-    case_id = SYSTEM_IDS.new_id(shard)
-    yield operation_id, RecordOutcome(attempt_id=attempt_id, outcome=outcome, case_id=case_id, now_ms=now_ms)
+    yield operation_id, RecordOutcome(attempt_id=attempt_id, outcome=outcome, now_ms=now_ms)

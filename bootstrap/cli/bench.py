@@ -3,13 +3,12 @@
 from pathlib import Path
 from typing import Annotated, Final
 
-import msgspec
 import typer
 from rich.console import Console
 
 from bootstrap.cli.bench_history import history
 from bootstrap.cli.bench_hostile import hostile
-from bootstrap.settings import Settings
+from bootstrap.cli.bench_report import Folder, JsonFile, keep, measured, name_drawn
 
 ROWS: Final = (
     "echo, bare, create, paced, authorize, balance, single, pgbench, rebuild, live, flow, observed, unobserved"
@@ -32,13 +31,11 @@ def bench(
     only: Annotated[
         str | None, typer.Option("--only", "--rows", metavar="ROW,…", help=f"Some of: {ROWS}. All unless told.")
     ] = None,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write the whole report to this file.")] = None,
+    json_file: JsonFile = None,
     plot: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Draw the ratios there, as PNG and SVG (extra `bench`).")
     ] = None,
-    folder: Annotated[
-        Path | None, typer.Option(help="A folder on the disk to measure; the installation's home unless told.")
-    ] = None,
+    folder: Folder = None,
 ) -> None:
     """Measure creates, authorizations, balances, the ledger and whole payments, on servers of its own.
 
@@ -46,24 +43,17 @@ def bench(
     """
     if context.invoked_subcommand is not None:
         return
-    from bootstrap.bench import BenchError, report_table
+    from bootstrap.bench import report_table
     from bootstrap.bench.bench import run_bench
     from bootstrap.bench.plan import NAMES, Plan
 
     console = Console(highlight=False)
     rows = NAMES if only is None else tuple(name.strip() for name in only.split(","))
     plan = Plan(seconds=seconds, rounds=rounds, lifecycles=lifecycles, rows=rows)
-    try:
-        with Console(stderr=True).status("") as status:
-            made = run_bench((folder or Settings().home).resolve(), plan, status.update)
-    except BenchError as error:
-        Console(stderr=True, highlight=False).print(f"[red]✗[/red] {error}", soft_wrap=True)
-        raise typer.Exit(1) from None
+    made = measured(folder, lambda place, progress: run_bench(place, plan, progress))
     report_table.show(console, made)
-    if json_file is not None:
-        json_file.write_bytes(msgspec.json.format(msgspec.json.encode(made), indent=2) + b"\n")
+    keep(made, json_file)
     if plot is not None:
         from bootstrap.bench.plot import draw_ratios
 
-        for path in draw_ratios(made, plot):
-            console.print(f"drawn: {path}")
+        name_drawn(console, draw_ratios(made, plot))

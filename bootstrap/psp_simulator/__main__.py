@@ -7,11 +7,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import structlog
 import uvicorn
 
 from bootstrap.psp_simulator.app import create_app
 from bootstrap.psp_simulator.clock import MAX_SCALE
 from bootstrap.psp_simulator.delivery import ConnectionShowingProtocol
+from bootstrap.psp_simulator.logs import NAME, configure_logging
 
 KEY_VARIABLE = "GUILDER_PSP_SIMULATOR__KEY"
 # Held sockets must not hold the process: they are cut so long after SIGTERM.
@@ -51,19 +53,26 @@ def main(argv: Sequence[str] | None = None) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         # uvicorn hands the signal on to this handler once it has shut down in order.
         signal.signal(number, lambda *_: sys.exit(0))
+    configure_logging(arguments.key)
+    log = structlog.get_logger(NAME)
     app = create_app(database=arguments.database, key=arguments.key, clock_scale=arguments.clock_scale)
-    uvicorn.run(
-        app,
-        host=arguments.host,
-        port=arguments.port,
-        http=ConnectionShowingProtocol,
-        ws="none",
-        lifespan="on",
-        access_log=False,
-        timeout_keep_alive=KEEP_ALIVE_S,
-        timeout_graceful_shutdown=GRACE_S,
-        server_header=False,
-    )
+    log.info("started", host=arguments.host, port=arguments.port)
+    try:
+        uvicorn.run(
+            app,
+            host=arguments.host,
+            port=arguments.port,
+            http=ConnectionShowingProtocol,
+            ws="none",
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            timeout_keep_alive=KEEP_ALIVE_S,
+            timeout_graceful_shutdown=GRACE_S,
+            server_header=False,
+        )
+    finally:
+        log.info("ended")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """One step of an attempt: begin it in the log, ask the PSP, tell the log what it said, and say what follows."""
 
 from collections.abc import Mapping
-from uuid import UUID
 
 from aggregates.payment_intent.commands import OpenCase, RecordOutcome, RecordUnknown
 from aggregates.payment_intent.state import Attempt
@@ -133,9 +132,7 @@ class Attempts:
             await self._check_lease(step)
         outcome = outcome_of(attempt, verdict, currency=intent.state.currency, tries=step.try_no)
         now_ms = self._clock.now_ms()
-        command = RecordOutcome(
-            attempt_id=attempt.id, outcome=outcome, case_id=_case_id(step, attempt.id), now_ms=now_ms
-        )
+        command = RecordOutcome(attempt_id=attempt.id, outcome=outcome, now_ms=now_ms)
         processed_at = outcome.result.psp_processed_at
         await self._log.tell(
             step,
@@ -163,7 +160,7 @@ class Attempts:
 
     async def _open_case(self, step: ClaimedStep, intent: Intent, attempt: Attempt, reason: str) -> None:
         await self._check_lease(step)
-        case_id = _case_id(step, attempt.id)
+        case_id = derived_id(step.shard, attempt.id, "case", step.try_no)
         command = OpenCase(case_id=case_id, attempt_id=attempt.id, reason=reason)
         key = command_key(attempt.id, "case", step.try_no)
         await self._log.tell(step, intent, command, key=key, source=_source(step))
@@ -201,10 +198,6 @@ async def _place(
             return await provider.refund(order)
         case VoidOrder():
             return await provider.void(order)
-
-
-def _case_id(step: ClaimedStep, attempt_id: UUID) -> UUID:
-    return derived_id(step.shard, attempt_id, "case", step.try_no)
 
 
 def _source(step: ClaimedStep) -> Source:

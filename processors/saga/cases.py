@@ -9,7 +9,6 @@ from schemas.events import (
     AuthorizationVoided,
     CancellationFailed,
     CaptureFailed,
-    LateSuccessReceived,
     LateSuccessReversed,
     ManualCaseOpened,
     PaymentAuthorized,
@@ -25,7 +24,6 @@ _ANSWERS: Final = (
     | AuthorizationVoided
     | CancellationFailed
     | CaptureFailed
-    | LateSuccessReceived
     | LateSuccessReversed
     | PaymentAuthorized
     | PaymentCaptured

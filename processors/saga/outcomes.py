@@ -11,7 +11,7 @@ from processors.saga.ladder import Approved, Negative
 from schemas.events.psp import PspFee, PspResult
 from schemas.framing import command_key, digest
 
-_DIGEST: Final = "guilder/psp_outcome/v1"
+_DIGEST: Final = "guilder/psp_outcome/v2"
 
 
 def outcome_of(attempt: Attempt, verdict: Approved | Negative, *, currency: str, tries: int) -> PspOutcome:
@@ -50,17 +50,11 @@ def outcome_of(attempt: Attempt, verdict: Approved | Negative, *, currency: str,
 
 
 def outcome_key(attempt_id: UUID, outcome: PspOutcome) -> UUID:
-    """The command key of an outcome: the same answer is told once, by whichever call or inquiry it came."""
-    result = outcome.result
-    answer = digest(
-        _DIGEST,
-        int(outcome.approved),
-        result.psp,
-        result.psp_operation_reference,
-        outcome.amount,
-        None if outcome.decline is None else outcome.decline.code,
-    )
-    return command_key(attempt_id, "outcome", answer)
+    """The command key of an outcome: the same answer is told once, by whichever call or inquiry it came.
+
+    What makes an answer another one is for the aggregate to say: a key that knew less would hide it a contradiction.
+    """
+    return command_key(attempt_id, "outcome", digest(_DIGEST, *outcome.words))
 
 
 def _fee(attempt: Attempt, answer: Answer, currency: str) -> PspFee | None:

@@ -20,6 +20,7 @@ from aggregates.payment_intent.commands import (
     RecordRefundReversal,
     RecordUnknown,
     StartAttempt,
+    Words,
 )
 from aggregates.payment_intent.state import Attempt, PaymentIntent
 from schemas.errors import Rejected
@@ -40,51 +41,13 @@ from schemas.events.psp import Decline, PspFee, PspResult
 from tests.aggregates import commands
 from tests.aggregates import scenario as scenarios
 from tests.aggregates.books import Books
+from tests.aggregates.chances import FEE, MOVES, amounts, declines, fates, fees, plans, psps, shares, wants
 
 _NEGATIVE = (AuthorizationDeclined, CaptureFailed, CancellationFailed, RefundFailed)
 _POSITIVE = (PaymentAuthorized, PaymentCaptured, AuthorizationVoided, PaymentRefunded)
 
-amounts = st.integers(1, 400)
-# Percent of what could be asked for; null for all of it, and above a hundred for too much.
-shares = st.sampled_from([None, 1, 10, 20, 30, 50, 100, 130])
-fees = st.none() | st.integers(0, 9)
-wants = st.sampled_from(["authorize", *["capture"] * 5, *["refund"] * 3, "cancel"])
-fates = st.sampled_from(["leave", "start", "yes", "yes", "no"])
-plans = st.builds(
-    IntentFeePlan,
-    version=st.just(2),
-    rate_ppm=st.sampled_from([0, 29_000, 333_333, 500_000]),
-    fixed=st.sampled_from([0, 30]),
-    refund_fee=st.sampled_from([0, 7]),
-    returned_on_refund=st.booleans(),
-    rounding=st.just("half_up"),
-)
-declines = st.builds(
-    Decline,
-    code=st.sampled_from(["do_not_honor", "lost_card"]),
-    category=st.sampled_from(["hard", "soft", "data", "technical"]),
-    psp_code=st.none(),
-    network_code=st.none(),
-    advice_code=st.none(),
-    retryable=st.booleans(),
-)
-
-
 Draw = Callable[[st.SearchStrategy[Any]], Any]
 Choice = TypeVar("Choice")
-MOVES = (
-    *["the_merchant_asks"] * 8,
-    *["the_psp_answers"] * 3,
-    "the_psp_answers_again",
-    "the_psp_answers_late",
-    "the_saga_starts_an_attempt",
-    "the_saga_undoes_a_late_success",
-    "the_saga_knows_nothing",
-    "the_psp_takes_a_capture_back",
-    "the_psp_takes_a_refund_back",
-    "captured_funds_become_available",
-    "the_hold_runs_out",
-)
 
 
 def _part(whole: int, share: int | None) -> int | None:
@@ -102,6 +65,7 @@ class AnyOrder(RuleBasedStateMachine):
         self.number = 0
         self.negative: set[UUID] = set()
         self.positive: set[UUID] = set()
+        self.told: set[tuple[UUID, Words]] = set()
 
     @property
     def state(self) -> PaymentIntent:
@@ -117,10 +81,20 @@ class AnyOrder(RuleBasedStateMachine):
             self.scenario = before.after(command)
         except Rejected:
             return
+        if isinstance(command, RecordOutcome):
+            self._check_traces(command, before.state.attempts[command.attempt_id])
         for event in self.scenario.caused:
             self.books.post(event)
             self._check_caps(event)
             self._check_finality(event)
+
+    def _check_traces(self, command: RecordOutcome, attempt: Attempt) -> None:
+        """An answer that is passed over was told before, or is one no after another; what a void frees is not told."""
+        outcome = command.outcome
+        passed_over = not self.scenario.caused and attempt.operation != "void"
+        if passed_over and (outcome.approved or attempt.status != "failed" or outcome.result.psp != attempt.psp):
+            assert (attempt.id, outcome.words) in self.told
+        self.told.add((attempt.id, outcome.words))
 
     def _check_caps(self, event: Any) -> None:
         if isinstance(event, RefundRequested):
@@ -163,7 +137,7 @@ class AnyOrder(RuleBasedStateMachine):
         self.tell(self._start(operation_id, operation.kind, attempt_id, str(attempt_id)))
         if fate in {"yes", "no"}:
             self._answer(
-                self.state.attempts[attempt_id], None if fate == "yes" else commands.DECLINED, 3, 0, differs=False
+                self.state.attempts[attempt_id], None if fate == "yes" else commands.DECLINED, FEE, 0, differs=False
             )
 
     @staticmethod
@@ -226,12 +200,12 @@ class AnyOrder(RuleBasedStateMachine):
     def the_psp_answers(self, draw: Draw) -> None:
         attempt = self._one_of(draw, [one for one in self.state.attempts.values() if one.open])
         if attempt is not None:
-            self._answer(attempt, draw(st.none() | declines), draw(fees), 0, differs=False)
+            self._answer(attempt, draw(st.none() | declines), draw(fees), 0, differs=False, psp=draw(psps))
 
     def the_psp_answers_late(self, draw: Draw) -> None:
         attempt = self._one_of(draw, [one for one in self.state.attempts.values() if one.status == "failed"])
         if attempt is not None:
-            self._answer(attempt, None, draw(fees), 0, differs=False)
+            self._answer(attempt, None, draw(fees), 0, differs=draw(st.booleans()))
 
     def the_psp_answers_again(self, draw: Draw) -> None:
         attempt = self._one_of(draw, [one for one in self.state.attempts.values() if not one.open])
@@ -240,19 +214,20 @@ class AnyOrder(RuleBasedStateMachine):
         what = draw(st.sampled_from(["same", "same", "opposite", "other", "more"]))
         yes = (attempt.status == "succeeded") == (what != "opposite")
         decline = None if yes else draw(declines)
-        self._answer(attempt, decline, 2, int(what == "more"), differs=what == "other")
+        self._answer(attempt, decline, FEE, int(what == "more"), differs=what == "other")
 
     def the_psp_takes_a_capture_back(self, draw: Draw) -> None:
         capture = self._one_of(draw, [*self.state.captures.values()])
         if capture is None:
             return
-        reference = draw(st.sampled_from(["rev_1", "rev_2", "rev_3"]))
+        reference = draw(st.sampled_from([None, None, "rev_1", "rev_2"]))
+        told = self._more_of(capture.operation_id, draw(psps))
         self.tell(
             RecordCaptureReversal(
                 capture_id=capture.id,
                 amount=_part(capture.amount, draw(shares)) or capture.amount,
-                psp_fee_returned=draw(st.integers(0, 3)),
-                result=replace(commands.result("any"), psp_operation_reference=reference),
+                psp_fee_returned=draw(st.integers(0, 5)),
+                result=replace(told, psp_operation_reference=reference),
                 reason="bank_returned",
             )
         )
@@ -260,7 +235,8 @@ class AnyOrder(RuleBasedStateMachine):
     def the_psp_takes_a_refund_back(self, draw: Draw) -> None:
         refund = self._one_of(draw, [*self.state.refunds.values()])
         if refund is not None:
-            self.tell(RecordRefundReversal(refund_id=refund.id, result=commands.result("any"), decline=draw(declines)))
+            told = self._more_of(refund.operation_id, draw(psps))
+            self.tell(RecordRefundReversal(refund_id=refund.id, result=told, decline=draw(declines)))
 
     def captured_funds_become_available(self, draw: Draw) -> None:
         capture = self._one_of(draw, [*self.state.captures.values()])
@@ -268,9 +244,9 @@ class AnyOrder(RuleBasedStateMachine):
             return
         self.now_ms += draw(st.sampled_from([0, 1, 3])) * commands.DAY_MS
         self.tell(MakeFundsAvailable(capture_id=capture.id, now_ms=self.now_ms))
-        fee = draw(fees)
+        fee, told = draw(fees), self._more_of(capture.operation_id, draw(psps))
         if fee is not None:
-            self.tell(AdjustPspFee(capture_id=capture.id, amount=fee, result=commands.result("any")))
+            self.tell(AdjustPspFee(capture_id=capture.id, amount=fee.amount, currency=fee.currency, result=told))
 
     def the_hold_runs_out(self, draw: Draw) -> None:
         self.now_ms += draw(st.sampled_from([0, 0, 1, 8])) * commands.DAY_MS
@@ -293,14 +269,28 @@ class AnyOrder(RuleBasedStateMachine):
             psp_operation_reference=f"op-{attempt.id}",
         )
 
-    def _answer(self, attempt: Attempt, decline: Decline | None, fee: int | None, off: int, *, differs: bool) -> None:
+    def _more_of(self, operation_id: UUID, psp: str) -> PspResult:
+        """What is told of an operation that had its answer: all attempts after its first undo a late success."""
+        attempts = self.state.operations[operation_id].attempts
+        told = self._result(self.state.attempts[attempts[0]]) if attempts else commands.result("any")
+        return replace(told, psp=psp)
+
+    def _answer(
+        self,
+        attempt: Attempt,
+        decline: Decline | None,
+        fee: PspFee | None,
+        off: int,
+        *,
+        differs: bool,
+        psp: str = "simulator",
+    ) -> None:
         outcome = PspOutcome(
-            result=self._result(attempt, differs=differs),
+            result=replace(self._result(attempt, differs=differs), psp=psp),
             approved=decline is None,
             amount=attempt.amount + off,
-            fee=None if fee is None else PspFee(amount=fee, currency="EUR", status="known"),
+            fee=fee,
             decline=decline,
             expires_at=commands.HOLD_UNTIL,
         )
-        case_id = commands.named(self.fresh())
-        self.tell(RecordOutcome(attempt_id=attempt.id, outcome=outcome, case_id=case_id, now_ms=self.now_ms))
+        self.tell(RecordOutcome(attempt_id=attempt.id, outcome=outcome, now_ms=self.now_ms))

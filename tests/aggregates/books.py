@@ -3,7 +3,7 @@
 It reads events alone, by the posting table of the contract, and knows nothing of the aggregate's state.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from uuid import UUID
 
 from schemas.events import (
@@ -31,11 +31,12 @@ class Books:
         self.hold = 0
         self.pending: Counter[UUID] = Counter()
         self.available = 0
-        self.in_transit = 0
+        self.in_transit: Counter[str] = Counter()
+        self.reversed: dict[UUID, list[tuple[str | None, int]]] = defaultdict(list)
         self.platform_fee = 0
         self.suspense = 0
         self.collected = 0
-        self.psp_fees: Counter[UUID] = Counter()
+        self.psp_fees: Counter[tuple[UUID, str]] = Counter()
 
     def post(self, event: Event) -> None:
         match event:
@@ -46,33 +47,34 @@ class Books:
                 self.collected += event.amount
                 self.pending[event.capture_id] += event.amount - event.platform_fee.total
                 self.platform_fee += event.platform_fee.total
-                self.psp_fees[event.capture_id] += event.psp_fee.amount
+                self.psp_fees[event.capture_id, event.psp_fee.currency] += event.psp_fee.amount
             case PspFeeAdjusted():
-                self.psp_fees[event.capture_id] += event.delta
+                self.psp_fees[event.capture_id, event.currency] += event.delta
             case AuthorizationVoided() | AuthorizationExpired():
                 self.hold -= event.amount_released
             case FundsMadeAvailable():
                 self.pending[event.capture_id] -= event.amount
                 self.available += event.amount
             case RefundRequested():
-                self.in_transit += event.amount
+                self.in_transit[event.psp] += event.amount
                 for part in event.funding:
                     self._merchant(part.source, part.capture_id, -part.amount)
             case PaymentRefunded():
-                self.in_transit -= event.amount
+                self.in_transit[event.result.psp] -= event.amount
                 self.collected -= event.amount
                 self.platform_fee += event.refund_fee - event.platform_fee_returned
                 self.available += event.platform_fee_returned - event.refund_fee
             case RefundFailed() | RefundReversed():
                 if isinstance(event, RefundFailed):
-                    self.in_transit -= event.amount
+                    self.in_transit[event.result.psp] -= event.amount
                 else:
                     self.collected += event.amount
                 for restored in event.restored:
                     self._merchant(restored.account, restored.capture_id, restored.amount)
             case CaptureReversed():
+                self.reversed[event.capture_id].append((event.result.psp_operation_reference, event.amount))
                 self.collected -= event.amount
-                self.psp_fees[event.capture_id] -= event.psp_fee_returned
+                self.psp_fees[event.capture_id, "EUR"] -= event.psp_fee_returned
                 self.platform_fee -= event.platform_fee_returned
                 self.available += event.platform_fee_returned
                 for taken in event.taken_from:
@@ -95,4 +97,4 @@ class Books:
     @property
     def off_by(self) -> int:
         """What the merchant, the payer's refunds and the platform hold, less what came in; zero if nothing is lost."""
-        return self.pending.total() + self.available + self.in_transit + self.platform_fee - self.collected
+        return self.pending.total() + self.available + self.in_transit.total() + self.platform_fee - self.collected

@@ -2,7 +2,10 @@
 
 from uuid import UUID
 
+from msgspec.structs import replace
+
 from aggregates.payment_intent.commands import (
+    AdjustPspFee,
     Command,
     CreatePaymentIntent,
     PspOutcome,
@@ -125,12 +128,13 @@ def approved(
     expires_at: int | None = HOLD_UNTIL,
     by: Source = "http",
     fee_currency: str = "EUR",
+    psp: str = "simulator",
 ) -> RecordOutcome:
     attempt_name = attempt or f"{name}.1"
     return RecordOutcome(
         attempt_id=named(attempt_name),
         outcome=PspOutcome(
-            result=result(name, attempt=attempt, psp_reference=psp_reference, by=by),
+            result=replace(result(name, attempt=attempt, psp_reference=psp_reference, by=by), psp=psp),
             approved=True,
             amount=amount,
             fee=None if fee is None else PspFee(amount=fee, currency=fee_currency, status="known"),
@@ -138,7 +142,6 @@ def approved(
             expires_at=expires_at,
             approval_code="482913",
         ),
-        case_id=named(f"{attempt_name}.case"),
         now_ms=now_ms,
     )
 
@@ -150,20 +153,25 @@ def refused(
     decline: Decline = DECLINED,
     fee: int | None = None,
     by: Source = "http",
+    psp: str = "simulator",
 ) -> RecordOutcome:
     attempt_name = attempt or f"{name}.1"
     return RecordOutcome(
         attempt_id=named(attempt_name),
         outcome=PspOutcome(
-            result=result(name, attempt=attempt, by=by),
+            result=replace(result(name, attempt=attempt, by=by), psp=psp),
             approved=False,
             amount=0,
             fee=None if fee is None else PspFee(amount=fee, currency="EUR", status="known"),
             decline=decline,
         ),
-        case_id=named(f"{attempt_name}.case"),
         now_ms=T0,
     )
+
+
+def adjusted(amount: int, currency: str = "EUR", name: str = "capture") -> AdjustPspFee:
+    """The PSP keeps `amount` of `currency` for a capture, in all."""
+    return AdjustPspFee(capture_id=named(f"{name}.capture"), amount=amount, currency=currency, result=result(name))
 
 
 def authorized(amount: int = 10_000, *, plan: IntentFeePlan = NO_FEES) -> list[Command]:

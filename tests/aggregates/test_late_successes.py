@@ -4,6 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from aggregates import payment_intent
+from aggregates.payment_intent.commands import RecordOutcome
 from schemas.errors import InvalidState, OperationInProgress
 from schemas.events import (
     LateSuccessReceived,
@@ -158,7 +159,6 @@ def test_a_reversal_that_is_refused_is_a_case_and_stays_to_be_done() -> None:
     doubted = scenario.when(refused("authorize", attempt="undo")).then(ManualCaseOpened)
     opened = only(ManualCaseOpened, doubted)
     assert (opened.reason, opened.exposure, opened.attempt_id) == ("reversal_refused", 10_000, named("undo"))
-    assert opened.case_id == named("undo.case")
     assert doubted.state.late_success is not None
     doubted.when(refused("authorize", attempt="undo")).nothing()
     settled = doubted.when(approved("authorize", 10_000, attempt="undo")).then(LateSuccessReversed)
@@ -174,7 +174,7 @@ def test_a_reversal_of_another_amount_is_a_case() -> None:
 def test_a_late_success_of_another_amount_is_a_case() -> None:
     doubted = declined_hold().when(approved("authorize", 12_000)).then(ManualCaseOpened)
     opened = only(ManualCaseOpened, doubted)
-    assert (opened.reason, opened.exposure, opened.case_id) == ("amount_mismatch", 12_000, named("authorize.1.case"))
+    assert (opened.reason, opened.exposure, opened.attempt_id) == ("amount_mismatch", 12_000, named("authorize.1"))
     assert doubted.state.late_success is None
 
 
@@ -182,7 +182,7 @@ def test_a_refund_that_worked_after_all_is_a_case_and_moves_no_money() -> None:
     failed = given(authorized(), capture(6000), request_refund(5000), start("refund", "refund"), refused("refund"))
     doubted = failed.when(approved("refund", 5000)).then(ManualCaseOpened)
     opened = only(ManualCaseOpened, doubted)
-    assert (opened.reason, opened.case_id) == ("refund_succeeded_after_failure", named("refund.1.case"))
+    assert (opened.reason, opened.attempt_id) == ("refund_succeeded_after_failure", named("refund.1"))
     assert (doubted.state.refunded, doubted.state.refundable) == (0, 6000)
 
 
@@ -199,6 +199,35 @@ def test_a_negative_after_a_late_success_is_a_case_unless_it_is_the_one_that_was
     other = refused("authorize", decline=replace(DECLINED, code="insufficient_funds"), by="inquiry")
     doubted = late.when(other).then(ManualCaseOpened)
     opened = only(ManualCaseOpened, doubted)
-    assert (opened.reason, opened.case_id) == ("negative_after_late_success", named("authorize.1.case"))
+    assert (opened.reason, opened.attempt_id) == ("negative_after_late_success", named("authorize.1"))
     undone = late.given(undo("authorize"), approved("authorize", 10_000, attempt="undo"))
     undone.when(other).nothing()
+
+
+@pytest.mark.parametrize("undone", [False, True])
+@pytest.mark.parametrize("other", [approved("authorize", 10_000, psp_reference="pay_2"), approved("authorize", 12_000)])
+def test_a_late_success_of_another_payment_than_the_one_received_is_a_case(
+    other: RecordOutcome, *, undone: bool
+) -> None:
+    late = declined_hold().given(approved("authorize", 10_000))
+    if undone:
+        late = late.given(undo("authorize"), approved("authorize", 10_000, attempt="undo"))
+    doubted = late.when(other).then(ManualCaseOpened)
+    opened = only(ManualCaseOpened, doubted)
+    assert (opened.reason, opened.exposure) == ("second_success_differs", other.outcome.amount)
+    doubted.when(other).nothing()
+
+
+def test_a_late_success_is_undone_where_it_is() -> None:
+    late = declined_hold().given(approved("authorize", 10_000))
+    late.when(replace(start("authorize", "reversal", attempt="undo", undoes="authorize.1"), psp="other")).rejected(
+        InvalidState, allowed=[]
+    )
+
+
+def test_the_psp_fee_of_what_came_late_is_kept_in_the_currency_it_is_named_in() -> None:
+    dollars = PspFee(amount=66, currency="USD", status="known")
+    late = declined_sale().given(approved("authorize", 10_000, fee=66, fee_currency="USD"))
+    assert only(LateSuccessReceived, late).psp_fee == dollars
+    undone = late.given(undo("authorize"), approved("authorize", 10_000, attempt="undo", fee=-66, fee_currency="USD"))
+    assert only(LateSuccessReversed, undone).psp_fee == replace(dollars, amount=-66)

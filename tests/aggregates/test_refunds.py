@@ -1,6 +1,7 @@
 """Refunds: caps, funding, restoring, fees, limits."""
 
 import pytest
+from msgspec.structs import replace
 
 from aggregates import payment_intent
 from aggregates.payment_intent.commands import MakeFundsAvailable, RecordRefundReversal
@@ -8,6 +9,7 @@ from schemas.errors import InvalidState, NotFound, OperationInProgress, RefundEx
 from schemas.events import ManualCaseOpened, PaymentRefunded, RefundFailed, RefundRequested, RefundReversed
 from schemas.events.captures import Slice
 from schemas.events.fees import IntentFeePlan
+from schemas.events.psp import PspFee
 from schemas.events.refunds import Funding
 from tests.aggregates.commands import (
     DECLINED,
@@ -40,8 +42,9 @@ def available(name: str = "capture") -> MakeFundsAvailable:
     return MakeFundsAvailable(capture_id=named(f"{name}.capture"), now_ms=LATER)
 
 
-def came_back(name: str = "refund") -> RecordRefundReversal:
-    return RecordRefundReversal(refund_id=named(f"{name}.refund"), result=result(name), decline=DECLINED)
+def came_back(name: str = "refund", *, psp: str = "simulator") -> RecordRefundReversal:
+    told = replace(result(name), psp=psp)
+    return RecordRefundReversal(refund_id=named(f"{name}.refund"), result=told, decline=DECLINED)
 
 
 def test_all_that_is_left_is_refunded_when_no_amount_is_named() -> None:
@@ -189,3 +192,40 @@ def test_a_psp_fee_of_a_refund_is_kept_where_it_is_named() -> None:
     assert cost is not None
     assert cost.amount == 12
     assert only(PaymentRefunded, scenario.given(approved("refund", 4000))).psp_fee is None
+
+
+def test_a_psp_fee_of_a_refund_is_kept_in_the_currency_it_is_named_in() -> None:
+    scenario = given(authorized(), capture(10_000), request_refund(4000), start("refund", "refund"))
+    cost = only(PaymentRefunded, scenario.given(approved("refund", 4000, fee=12, fee_currency="USD"))).psp_fee
+    assert cost == PspFee(amount=12, currency="USD", status="known")
+
+
+def test_no_psp_refunds_but_the_one_that_has_the_money() -> None:
+    asked = given(authorized(), capture(10_000), request_refund(4000))
+    asked.when(replace(start("refund", "refund"), psp="other")).rejected(InvalidState, current_status="captured")
+
+
+@pytest.mark.parametrize("answer", [approved("refund", 4000, psp="other"), refused("refund", psp="other")])
+def test_an_answer_of_another_psp_neither_refunds_nor_fails(answer: payment_intent.Command) -> None:
+    asked = given(authorized(), capture(10_000), request_refund(4000), start("refund", "refund"))
+    doubted = asked.when(answer).then(ManualCaseOpened)
+    opened = only(ManualCaseOpened, doubted)
+    assert (opened.reason, opened.exposure, opened.attempt_id) == ("psp_mismatch", 4000, named("refund.1"))
+    assert doubted.state.refund_pending == 4000
+    doubted.given(approved("refund", 4000)).when(came_back()).then(RefundReversed)
+
+
+def test_a_refund_comes_back_only_from_the_psp_that_made_it() -> None:
+    refunded = given(authorized(), capture(10_000), refund(4000))
+    doubted = refunded.when(came_back(psp="other")).then(ManualCaseOpened)
+    assert only(ManualCaseOpened, doubted).reason == "psp_mismatch"
+    assert doubted.state.refunded == 4000
+    doubted.when(came_back(psp="other")).nothing()
+
+
+@pytest.mark.parametrize("field", ["attempt_id", "operation_id"])
+def test_a_refund_that_came_back_elsewhere_is_a_defect(field: str) -> None:
+    told = came_back()
+    elsewhere = replace(told, result=replace(told.result, **{field: named("elsewhere")}))
+    with pytest.raises(AssertionError):
+        given(authorized(), capture(10_000), refund(4000)).when(elsewhere)

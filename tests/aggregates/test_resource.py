@@ -180,6 +180,13 @@ def test_a_psp_fee_that_nobody_knows_is_null() -> None:
     assert (captured.platform_fee, captured.psp_fee) == (0, None)
 
 
+def test_a_psp_fee_in_another_currency_is_no_amount_of_the_payments() -> None:
+    billed = given(authorized(), request_capture(6000), start("capture", "capture"))
+    billed = billed.given(approved("capture", 6000, fee=70, fee_currency="USD"))
+    (captured,) = payment_intent.resource(billed.state).captures
+    assert captured.psp_fee is None
+
+
 def test_one_refund_can_be_shown_alone() -> None:
     scenario = given(authorized(), capture(6000), request_refund(5000))
     shown = payment_intent.refund_resource(scenario.state, named("refund.refund"))

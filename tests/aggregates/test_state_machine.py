@@ -1,5 +1,6 @@
 """Any order of commands, answers (late, repeated, contradicting), timers and reversals: what always holds."""
 
+from collections import Counter
 from functools import reduce
 
 import msgspec
@@ -7,7 +8,7 @@ from hypothesis import settings
 from hypothesis.stateful import invariant
 
 from aggregates import payment_intent
-from schemas.events import LateSuccessReceived, LateSuccessReversed
+from schemas.events import LateSuccessReceived, LateSuccessReversed, ManualCaseOpened
 from schemas.money import round_half_up_ppm
 from tests.aggregates.any_order import AnyOrder
 from tests.aggregates.status_table import word_of
@@ -33,15 +34,31 @@ class WhatAlwaysHolds(AnyOrder):
         state, books = self.state, self.books
         assert books.off_by == 0
         assert books.hold == state.uncaptured
-        assert books.in_transit == state.refund_pending
+        assert books.in_transit.total() == state.refund_pending
+        assert not state.refund_pending or books.in_transit == {"simulator": state.refund_pending}
         assert {key: amount for key, amount in books.pending.items() if amount} == {
             key: lot.rest for key, lot in state.lots.items() if lot.rest
         }
         assert all(lot.rest == 0 for lot in state.lots.values() if lot.available)
-        named = {key: capture.psp_fee.amount for key, capture in state.captures.items() if capture.psp_fee}
-        assert named == {key: books.psp_fees[key] for key in named}
+        fees = [(key, capture.psp_fee) for key, capture in state.captures.items() if capture.psp_fee]
+        assert +books.psp_fees == Counter({(key, fee.currency): fee.amount for key, fee in fees if fee.amount})
         late = [one for one in state.late_successes.values() if one.kind == "charge" and not one.reversed]
         assert books.suspense == sum(one.amount for one in late)
+
+    @invariant()
+    def no_reversal_that_may_be_another_is_taken(self) -> None:
+        for capture_id, taken in self.books.reversed.items():
+            assert sum(amount for _, amount in taken) <= self.state.captures[capture_id].amount
+            references = [reference for reference, _ in taken if reference is not None]
+            assert len(references) == len(set(references))
+            amounts = Counter(amount for _, amount in taken)
+            assert all(amounts[amount] == 1 for reference, amount in taken if reference is None)
+
+    @invariant()
+    def each_case_is_opened_once(self) -> None:
+        opened = [recorded.event for recorded in self.scenario.history if isinstance(recorded.event, ManualCaseOpened)]
+        assert len(opened) == len({case.case_id for case in opened})
+        assert all(case.attempt_id in self.state.attempts for case in opened)
 
     @invariant()
     def fees_add_up_however_captures_were_split(self) -> None:

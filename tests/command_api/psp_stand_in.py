@@ -79,7 +79,6 @@ class PspStandIn:
                     decline=decline,
                     expires_at=HOLD_UNTIL,
                 ),
-                case_id=derived_id(shard_of(state.id), attempt_id, "case"),
                 now_ms=SYSTEM_CLOCK.now_ms(),
             ),
         )

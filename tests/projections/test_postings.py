@@ -294,6 +294,12 @@ def test_a_psp_fee_in_another_currency_is_booked_in_that_one() -> None:
     assert [t.currency for t in post(History(currency="JPY").add(declined).recorded[0])] == ["USD"]
 
 
+def test_a_capture_whose_fee_is_billed_in_another_currency_is_booked_in_both() -> None:
+    billed = replace(captured("first", 6000, percent=174), psp_fee=PspFee(amount=70, currency="USD", status="known"))
+    booked_in = {t.rule: t.currency for t in post(History().add(billed).recorded[0])}
+    assert booked_in == {"release": "EUR", "capture": "EUR", "platform_fee": "EUR", "psp_fee": "USD"}
+
+
 def test_an_event_whose_parts_do_not_add_up_is_refused() -> None:
     short = RefundFailed(
         result=result(), decline=DECLINE, refund_id=REFUND, amount=120, restored=(pending("first", 119),)

@@ -7,7 +7,7 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from aggregates.payment_intent.folds.changes import Changes, Fold, attempt_answered, operation_ended, with_item
-from aggregates.payment_intent.state import Capture, Lot, Operation, PaymentIntent
+from aggregates.payment_intent.state import Capture, Lot, Operation, PaymentIntent, Reversal
 from schemas.events import (
     CaptureFailed,
     CaptureRequested,
@@ -98,13 +98,13 @@ def _failed(state: PaymentIntent, event: CaptureFailed, recorded: RecordedEvent)
 def _reversed(state: PaymentIntent, event: CaptureReversed, _recorded: RecordedEvent) -> Changes:
     capture = state.captures[event.capture_id]
     reversed_amount = capture.reversed_amount + event.amount
-    reference, fee = event.result.psp_operation_reference, capture.psp_fee
+    taken, fee = Reversal(event.result.psp_operation_reference, event.amount), capture.psp_fee
     changed = replace(
         capture,
         psp_fee=None if fee is None else replace(fee, amount=fee.amount - event.psp_fee_returned),
         reversed_amount=reversed_amount,
         status="reversed" if reversed_amount >= capture.amount else capture.status,
-        reversals=capture.reversals if reference is None else (*capture.reversals, reference),
+        reversals=(*capture.reversals, taken),
     )
     return {
         "captures": with_item(state.captures, capture.id, changed),

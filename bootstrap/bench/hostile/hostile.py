@@ -12,7 +12,6 @@ import psutil
 
 from bootstrap.bench import BenchError, conditions
 from bootstrap.bench.create import create_load
-from bootstrap.bench.fsync import fdatasync_ms
 from bootstrap.bench.ground import SHARDS, Ground, install, prepared_ground
 from bootstrap.bench.hostile.attack import Attack, Seen
 from bootstrap.bench.hostile.attacker import BEGUN
@@ -68,14 +67,7 @@ def run_hostile(folder: Path, plan: Plan, progress: Progress = lambda _what: Non
     load_1m = os.getloadavg()[0]
     progress("starting the servers")
     with prepared_ground(folder) as ground:
-        seen = conditions.observe(
-            ground,
-            load_1m=load_1m,
-            rounds=1,
-            seconds=plan.seconds,
-            lifecycles=0,
-            fdatasync_ms=fdatasync_ms(ground.home, seconds=min(0.5, plan.seconds)),
-        )
+        seen = conditions.observe(ground, load_1m=load_1m, rounds=1, seconds=plan.seconds, lifecycles=0)
         api, bearer = _api(ground)
         outcomes: list[Outcome] = []
         for scenario in plan.scenarios:

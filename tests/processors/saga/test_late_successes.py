@@ -17,7 +17,7 @@ from processors.saga.outcomes import outcome_of
 from schemas.events import LateSuccessReceived, LateSuccessReversed
 from tests.bootstrap.psp_simulator.server import SimulatorProcess
 from tests.oracles.psp import simulator_log
-from tests.processors.saga.harness import IDS, SHARD, RunningSaga, eventually, faults, running_saga, simulator_options
+from tests.processors.saga.harness import RunningSaga, eventually, faults, running_saga, simulator_options
 
 
 class ForgetfulPsp(SimulatorPsp):
@@ -74,9 +74,7 @@ async def tell_the_truth(saga: RunningSaga, intent: UUID, psp: SimulatorPsp) -> 
     assert isinstance(answer, Answer)
     verdict = Approved(answer=answer, resolved_by="psp_webhook")
     outcome = outcome_of(attempt, verdict, currency="EUR", tries=1)
-    command = RecordOutcome(
-        attempt_id=attempt.id, outcome=outcome, case_id=IDS.new_id(SHARD), now_ms=SYSTEM_CLOCK.now_ms()
-    )
+    command = RecordOutcome(attempt_id=attempt.id, outcome=outcome, now_ms=SYSTEM_CLOCK.now_ms())
     await saga.shop.command(intent, command, attempt.operation_id)
 
 
@@ -90,7 +88,6 @@ async def test_a_no_after_a_yes_is_a_case_and_asking_again_undoes_nothing(
     command = RecordOutcome(
         attempt_id=attempt.id,
         outcome=outcome_of(attempt, verdict, currency="EUR", tries=1),
-        case_id=IDS.new_id(SHARD),
         now_ms=SYSTEM_CLOCK.now_ms(),
     )
     state = await saga.shop.command(intent, command, attempt.operation_id)
