@@ -16,6 +16,8 @@ from faust.transport.consumer import ensure_TP
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
+from processors.log_consumer.paced_fetches import pace
+
 HEARTBEAT_INTERVAL_S: Final = 1.5
 REBALANCE_TIMEOUT_S: Final = 20.0
 REQUEST_TIMEOUT_S: Final = 30.0
@@ -45,6 +47,10 @@ class PromptThread(driver.AIOKafkaConsumerThread):
         client: Any = super()._create_worker_consumer(transport)
         client._fetch_max_wait_ms = FETCH_MAX_WAIT_MS  # noqa: SLF001 - read when it starts; Faust has no setting for it
         return client
+
+    async def on_start(self) -> None:
+        await super().on_start()
+        pace(self._consumer, cast("LogApp", self.app).gather_s)
 
 
 class CheckpointedConsumer(driver.Consumer):
@@ -148,9 +154,11 @@ class LogApp(faust.App):
         session_timeout_s: float,
         bootstrap_servers: str,
         topic: str,
+        gather_s: float,
         place: Place,
     ) -> None:
         self.log_topic = topic
+        self.gather_s = gather_s
         self.place = place
         self.wanted_seeks: dict[int, Placement] = {}
         super().__init__(
