@@ -21,7 +21,7 @@ from projections import PROJECTIONS
 
 GROUP: Final = "guilder-projector"
 # No payment waits for the read models, so they may gather for longer than the saga.
-GATHER_S: Final = 0.03
+GATHER_S: Final = 0.1
 
 
 async def run(settings: Settings) -> None:

@@ -18,7 +18,7 @@ from processors.psp.simulator import SimulatorOptions, SimulatorPsp
 from processors.saga.payment_saga import PaymentSaga, SagaOptions
 
 # Twice in a payment's way; see `processors/log_consumer/paced_fetches.py`.
-GATHER_S: Final = 0.01
+GATHER_S: Final = 0.025
 
 
 async def run(settings: Settings) -> None:

@@ -48,7 +48,7 @@ class LogConsumerOptions(msgspec.Struct, frozen=True, kw_only=True):
     shards: int
     instance: str | None = None
     session_timeout_s: float = 6.0
-    gather_s: float = 0.01
+    gather_s: float = 0.025
     max_batch: int = 1000
     waiting_limit: int = 20_000
     batches_at_once: int = 4

@@ -46,7 +46,7 @@ class RelayOptions(msgspec.Struct, frozen=True, kw_only=True):
     request_timeout_ms: int = LONGEST_REQUEST_MS
     batch_records: int = 500
     batch_bytes: int = 512 * 1024
-    gather_s: float = 0.01
+    gather_s: float = 0.02
     heads_every_s: float = 0.05
     checkpoint_every_s: float = 0.2
     take_over_every_s: float = 1.0

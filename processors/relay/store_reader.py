@@ -33,8 +33,8 @@ class _Wanted(msgspec.Struct):
 class StoreReader:
     """`read` over a pool of connections; at most `limit` records a shard and query.
 
-    Queries begin at least `gather_s` apart, and whoever asks meanwhile shares the next: at full load the relay reads a
-    hundred times a second in all, not for each shard, while the first record after a quiet while is read at once.
+    Queries begin at least `gather_s` apart, and whoever asks meanwhile shares the next: at full load the relay reads
+    fifty times a second in all, not for each shard, while the first record after a quiet while is read at once.
     """
 
     def __init__(self, pool: Any, *, limit: int, gather_s: float) -> None:
