@@ -1,7 +1,7 @@
 """How far a read model has come, and how events are applied so that each one counts once.
 
-A batch is one transaction: lock the live checkpoints of a shard, cut what each projection has already, apply the rest,
-move the checkpoints. What a process remembers is never trusted: after a rebalance two of them may hold the same events.
+A batch is one transaction, for one shard or for several: lock their live checkpoints, cut what each projection has
+already, apply the rest, move the checkpoints. What a process remembers is never trusted: after a rebalance two of them may hold the same events.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,9 +12,11 @@ import msgspec
 from projections.projection import Projection, schema_name
 from schemas.records import Record, RecordedEvent
 
-_LOCK: Final = "SELECT projection, generation, position FROM lock_checkpoints($1, $2)"
+_LOCK: Final = "SELECT shard, projection, generation, position FROM lock_checkpoints($1::integer[], $2)"
 _ADVANCE: Final = """
-    UPDATE checkpoints SET position = $4 WHERE projection = $1 AND generation = $2 AND shard = $3 AND position < $4
+    UPDATE checkpoints AS c SET position = n.position
+    FROM unnest($3::integer[], $4::bigint[]) AS n (shard, position)
+    WHERE c.projection = $1 AND c.generation = $2 AND c.shard = n.shard AND c.position < n.position
 """
 _LIVE_POSITIONS: Final = """
     SELECT c.shard, min(c.position) AS position
@@ -47,70 +49,81 @@ class Checkpoint(msgspec.Struct, frozen=True):
         return schema_name(self.projection, self.generation)
 
 
-async def lock_checkpoints(connection: Any, shard: int, projections: Sequence[str]) -> tuple[Checkpoint, ...]:
-    """Lock the live checkpoint of each projection in one shard until the transaction ends, by ascending name.
+async def lock_checkpoints(
+    connection: Any, shards: Sequence[int], projections: Sequence[str]
+) -> Mapping[str, Mapping[int, Checkpoint]]:
+    """Lock the live checkpoint of each projection in each of `shards` until the transaction ends, in one fixed order.
 
     The first statement of a transaction that applies events; it also keeps the live generations from being switched.
     """
-    rows = await connection.fetch(_LOCK, shard, list(projections))
-    assert len(rows) == len(projections), f"of {projections} only {[row['projection'] for row in rows]} are live"
-    return tuple(Checkpoint(row["projection"], row["generation"], row["position"]) for row in rows)
+    rows = await connection.fetch(_LOCK, sorted(shards), sorted(projections))
+    locked: dict[str, dict[int, Checkpoint]] = {projection: {} for projection in sorted(projections)}
+    for shard, projection, generation, position in rows:
+        locked[projection][shard] = Checkpoint(projection, generation, position)
+    assert len(rows) == len(projections) * len(shards), f"of {projections} only {list(locked)} are live"
+    return locked
 
 
-async def advance(connection: Any, checkpoint: Checkpoint, shard: int, position: int) -> None:
-    """Move a locked checkpoint forward to `position`."""
-    await connection.execute(_ADVANCE, checkpoint.projection, checkpoint.generation, shard, position)
+async def advance(connection: Any, checkpoint: Checkpoint, positions: Mapping[int, int]) -> None:
+    """Move locked checkpoints forward, those of `checkpoint`'s projection and generation: shard → position."""
+    await connection.execute(
+        _ADVANCE, checkpoint.projection, checkpoint.generation, list(positions), list(positions.values())
+    )
 
 
 async def apply_after(
     connection: Any,
     projection: Projection,
-    checkpoint: Checkpoint,
-    shard: int,
-    log: Sequence[Record] | Sequence[RecordedEvent],
-) -> int:
-    """Apply what of `log` (one shard, by ascending position) lies past a locked checkpoint, and move the checkpoint.
+    checkpoints: Mapping[int, Checkpoint],
+    logs: Mapping[int, Sequence[Record] | Sequence[RecordedEvent]],
+) -> dict[int, int]:
+    """Apply what of `logs` (by shard, by ascending position) lies past locked checkpoints, and move the checkpoints.
 
-    Of records, only those that the projection has a use for are decoded.
+    They are all of one generation. Of records, only those that the projection has a use for are decoded.
 
     Returns:
-        The position it stands at now.
+        The positions they stand at now, by shard.
 
     Raises:
-        PositionGap: the first of them is not the next one, or they are not dense.
+        PositionGap: what follows a checkpoint is not the next one, or not dense.
     """
-    position = checkpoint.position
-    fresh = [item for item in log if item.position > position]
-    if not fresh:
-        return position
-    for expected, item in enumerate(fresh, position + 1):
-        if item.position != expected:
-            raise PositionGap(shard, expected, item.position)
-    events = [
-        item.decoded() if isinstance(item, Record) else item
-        for item in fresh
-        if not isinstance(item, Record) or item.type in projection.event_types
-    ]
-    await projection.apply(connection, checkpoint.schema, shard, events)
-    await advance(connection, checkpoint, shard, fresh[-1].position)
-    return fresh[-1].position
+    reached = {shard: checkpoints[shard].position for shard in logs}
+    events: list[RecordedEvent] = []
+    moved: dict[int, int] = {}
+    for shard, log in logs.items():
+        fresh = [item for item in log if item.position > reached[shard]]
+        for expected, item in enumerate(fresh, reached[shard] + 1):
+            if item.position != expected:
+                raise PositionGap(shard, expected, item.position)
+            assert item.shard == shard, f"event {item.event_id} is of shard {item.shard}"
+            if isinstance(item, RecordedEvent):
+                events.append(item)
+            elif item.type in projection.event_types:
+                events.append(item.decoded())
+        if fresh:
+            moved[shard] = fresh[-1].position
+    if moved:
+        checkpoint = next(iter(checkpoints.values()))
+        await projection.apply(connection, checkpoint.schema, events)
+        await advance(connection, checkpoint, moved)
+    return reached | moved
 
 
 async def apply_to_live(
-    connection: Any, projections: Sequence[Projection], shard: int, events: Sequence[RecordedEvent]
-) -> int:
-    """Apply events of one shard to the live generation of each projection, in the caller's transaction.
+    connection: Any, projections: Sequence[Projection], logs: Mapping[int, Sequence[RecordedEvent]]
+) -> dict[int, int]:
+    """Apply events, by shard, to the live generation of each projection, in the caller's transaction.
 
     Returns:
-        The position that all of them have reached.
+        The position that all of them have reached, by shard.
 
     Raises:
         PositionGap: as `apply_after` does; nothing may be committed then.
     """
     by_name = {projection.name: projection for projection in projections}
-    checkpoints = await lock_checkpoints(connection, shard, sorted(by_name))
-    reached = [await apply_after(connection, by_name[c.projection], c, shard, events) for c in checkpoints]
-    return min(reached)
+    locked = await lock_checkpoints(connection, list(logs), list(by_name))
+    reached = [await apply_after(connection, by_name[name], locked[name], logs) for name in locked]
+    return {shard: min(positions[shard] for positions in reached) for shard in logs}
 
 
 async def live_positions(connection: Any, projections: Sequence[str], shards: Sequence[int]) -> Mapping[int, int]:

@@ -25,10 +25,11 @@ class Projection(Protocol):
         """Its tables, in the order in which their rows are compared between two generations."""
         ...
 
-    async def apply(self, connection: Any, schema: str, shard: int, events: Sequence[RecordedEvent]) -> None:
-        """Apply the next events of one shard (of `event_types` at least), ascending, in the caller's transaction.
+    async def apply(self, connection: Any, schema: str, events: Sequence[RecordedEvent]) -> None:
+        """Apply the next events of some shards (of `event_types` at least) in the caller's transaction.
 
-        The caller holds the shard's checkpoint lock, has cut what was applied before, and moves the checkpoint.
+        Those of a shard are ascending. The caller holds the shards' checkpoint locks, has cut what was applied before,
+        and moves the checkpoints.
         """
         ...
 

@@ -23,6 +23,8 @@ JVM_OPTIONS: Final = (
     "-Xmx512m",
     # On two cores the serial collector costs the least memory and its pauses stay in milliseconds at this heap.
     "-XX:+UseSerialGC",
+    # Compiling once more for speed costs more than it gains before a broker of this size is stopped again.
+    "-XX:TieredStopAtLevel=1",
     "-XX:MaxMetaspaceSize=160m",
     "-XX:ReservedCodeCacheSize=96m",
     "-XX:+ExitOnOutOfMemoryError",

@@ -20,6 +20,8 @@ from processors.projector.projector import NAME, Projector, open_pool
 from projections import PROJECTIONS
 
 GROUP: Final = "guilder-projector"
+# No payment waits for the read models, so they may gather for longer than the saga.
+GATHER_S: Final = 0.1
 
 
 async def run(settings: Settings) -> None:
@@ -32,7 +34,7 @@ async def run(settings: Settings) -> None:
             return
         try:
             projector, halted = Projector(pool, PROJECTIONS), HaltedShards(pool, NAME, SYSTEM_CLOCK)
-            consumers.append(LogConsumer(consumer_options(settings, GROUP), projector, halted))
+            consumers.append(LogConsumer(consumer_options(settings, GROUP, gather_s=GATHER_S), projector, halted))
             await consumers[-1].run(stop)
         finally:
             await pool.close()

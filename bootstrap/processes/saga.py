@@ -1,6 +1,7 @@
 """The payment saga's process: carries payments through at the PSPs."""
 
 import os
+from typing import Final
 
 from bootstrap.clock import SYSTEM_CLOCK
 from bootstrap.identity import SYSTEM_IDS
@@ -16,6 +17,9 @@ from processors.psp.observed import CALL_SECONDS, ERRORS
 from processors.psp.simulator import SimulatorOptions, SimulatorPsp
 from processors.saga.payment_saga import PaymentSaga, SagaOptions
 
+# Twice in a payment's way; see `processors/log_consumer/paced_fetches.py`.
+GATHER_S: Final = 0.025
+
 
 async def run(settings: Settings) -> None:
     """Run the saga until asked to end.
@@ -29,7 +33,7 @@ async def run(settings: Settings) -> None:
     saga = PaymentSaga(
         SagaOptions(
             store=store_options(settings),
-            consumer=consumer_options(settings, "guilder-saga"),
+            consumer=consumer_options(settings, "guilder-saga", gather_s=GATHER_S),
             psp_deadline_s=simulator.deadline_s,
             holder=f"saga-{os.getpid()}",
             delay_scale=settings.delay_scale,

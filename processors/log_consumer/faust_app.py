@@ -16,6 +16,8 @@ from faust.transport.consumer import ensure_TP
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
+from processors.log_consumer.paced_fetches import pace
+
 HEARTBEAT_INTERVAL_S: Final = 1.5
 REBALANCE_TIMEOUT_S: Final = 20.0
 REQUEST_TIMEOUT_S: Final = 30.0
@@ -45,6 +47,10 @@ class PromptThread(driver.AIOKafkaConsumerThread):
         client: Any = super()._create_worker_consumer(transport)
         client._fetch_max_wait_ms = FETCH_MAX_WAIT_MS  # noqa: SLF001 - read when it starts; Faust has no setting for it
         return client
+
+    async def on_start(self) -> None:
+        await super().on_start()
+        pace(self._consumer, cast("LogApp", self.app).gather_s)
 
 
 class CheckpointedConsumer(driver.Consumer):
@@ -80,6 +86,22 @@ class CheckpointedConsumer(driver.Consumer):
                     return
                 if (active and partition in active) or partition in self._buffered_partitions:
                     yield ensure_TP(partition), _as_one(messages[start : start + RUN_LENGTH], generation)
+
+    async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
+        """A run goes by the offset of its last message; that those before it never come is no gap to keep books of."""
+
+    def _new_offset(self, tp: TP) -> int | None:
+        """What to tell Kafka of a partition, for lag displays: all up to the last run that was acknowledged.
+
+        Runs are acknowledged in order, and after one that was not, none until the partition is read again from it.
+        """
+        acked = self._acked[tp]
+        if not acked:
+            return None
+        last = max(acked)
+        acked.clear()
+        self._acked_index[tp].clear()
+        return last + 1
 
     async def _apply_wanted_seeks(self, host: "LogApp") -> None:
         while host.wanted_seeks and self.flow_active:
@@ -148,9 +170,11 @@ class LogApp(faust.App):
         session_timeout_s: float,
         bootstrap_servers: str,
         topic: str,
+        gather_s: float,
         place: Place,
     ) -> None:
         self.log_topic = topic
+        self.gather_s = gather_s
         self.place = place
         self.wanted_seeks: dict[int, Placement] = {}
         super().__init__(

@@ -1,6 +1,6 @@
 """What is done with the records of the log, apart from how they arrive."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from schemas.records import Record
@@ -40,5 +40,13 @@ class BatchHandler(Protocol):
         Raises:
             PositionGap: the first record that is left does not follow the checkpoint.
             Exception: an outage (see `processors.patience.OUTAGES`) is tried again; anything else halts the shard.
+        """
+        ...
+
+    async def handle_together(self, batches: Mapping[int, Sequence[Record]]) -> Mapping[int, int]:
+        """Apply the records of several shards as `handle` does those of one; the positions that are committed now.
+
+        In as few transactions as it can. Whatever it raises, each shard may be handled by itself after that, where what
+        was committed is dropped as always.
         """
         ...

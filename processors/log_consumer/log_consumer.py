@@ -4,24 +4,21 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Iterable, Mapping
-from time import perf_counter
 from typing import Any, Final
 
 import msgspec
 from faust.types import TP
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter
 
 from processors.log_consumer.faust_app import LogApp, Placement, Runs
 from processors.log_consumer.halted_shards import HaltedShards
 from processors.log_consumer.handler import BatchHandler
 from processors.log_consumer.shard_progress import ShardProgress
-from processors.log_consumer.shard_work import Applied, GivenUp, Missing, Poisoned, apply, ascending
 from processors.log_consumer.stall_watch import look
+from processors.log_consumer.work import Work
 from processors.patience import OUTAGES, patiently, pauses, wait
 from processors.repeated_logs import calm_the_client
 from processors.topics import check_topic
-from schemas.kafka_record import record_of
-from schemas.records import Record
 
 _log = logging.getLogger(__name__)
 
@@ -29,18 +26,6 @@ LOOK_EVERY_S: Final = 0.5
 STOP_APP_WITHIN_S: Final = 10.0
 
 HALTS: Final = Counter("guilder_consumer_halts", "Times that a consumer has halted a shard.", ["follower"])
-BATCH_RECORDS: Final = Histogram(
-    "guilder_consumer_batch_records",
-    "Records of a shard that were applied together.",
-    ["follower"],
-    buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500, 1000),
-)
-BATCH_SECONDS: Final = Histogram(
-    "guilder_consumer_batch_seconds",
-    "How long applying a batch took, its commit included.",
-    ["follower"],
-    buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10),
-)
 
 
 class ConsumerFailed(Exception):
@@ -50,9 +35,11 @@ class ConsumerFailed(Exception):
 class LogConsumerOptions(msgspec.Struct, frozen=True, kw_only=True):
     """`instance` names this worker in its group: one that comes back under its name gets its shards back at once.
 
-    `max_batch` records of a shard are handled together at most; what comes while it is at work is handled together after
-    that. `waiting_limit` bounds how many messages wait in this process. The broker gives up a
-    worker that it has not heard of for `session_timeout_s` (at most 30), which delays its successors by as much.
+    About `max_batch` records, of all shards that are due, are handled together at most; what comes meanwhile is handled
+    together after that, or beside it, in up to `batches_at_once`, once so many are due again. A fetch that brought
+    something is followed by a pause of `gather_s`. `waiting_limit` bounds how many messages wait in this process. The
+    broker gives up a worker that it has not heard of for `session_timeout_s` (at most 30), which delays its successors
+    by as much.
     """
 
     bootstrap_servers: str
@@ -61,9 +48,10 @@ class LogConsumerOptions(msgspec.Struct, frozen=True, kw_only=True):
     shards: int
     instance: str | None = None
     session_timeout_s: float = 6.0
+    gather_s: float = 0.025
     max_batch: int = 1000
     waiting_limit: int = 20_000
-    shards_at_once: int = 4
+    batches_at_once: int = 4
     stalled_after_s: float = 30.0
     finish_within_s: float = 5.0
 
@@ -84,21 +72,20 @@ class LogConsumer:
         self._options = options
         self._handler = handler
         self._halted = halted
-        self._shards: dict[int, ShardProgress] = {}
         self._app: LogApp | None = None
-        self._at_once = asyncio.Semaphore(options.shards_at_once)
-        self._finishing = False
-        self._works: set[asyncio.Task[None]] = set()
-        self._taken = asyncio.Event()
-        self._failure: Exception | None = None
-        self._batch_records = BATCH_RECORDS.labels(handler.name)
-        self._batch_seconds = BATCH_SECONDS.labels(handler.name)
+        self._work = Work(
+            handler, halt=self._halt, on_gap=self._on_gap, at_once=options.batches_at_once, size=options.max_batch
+        )
+
+    @property
+    def _shards(self) -> dict[int, ShardProgress]:
+        return self._work.shards
 
     def health(self) -> LogConsumerHealth:
         """How far the shards of this worker are."""
         halted = sorted(shard for shard, progress in self._shards.items() if progress.halted)
         return LogConsumerHealth(
-            ready=self._app is not None and self._app.has_joined and self._failure is None,
+            ready=self._app is not None and self._app.has_joined and self._work.failure is None,
             positions={shard: progress.position for shard, progress in sorted(self._shards.items())},
             lag={shard: progress.lag for shard, progress in sorted(self._shards.items())},
             halted=halted,
@@ -130,13 +117,8 @@ class LogConsumer:
                 await self._resume_redriven(app)
                 await self._make_up_for_setbacks(app)
         finally:
-            self._finishing = True
             self._app = None
-            self._taken.set()
-            if self._works:
-                await asyncio.wait(self._works, timeout=options.finish_within_s)
-            for work in self._works:
-                work.cancel()
+            await self._work.finish(options.finish_within_s)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(app.stop(), STOP_APP_WITHIN_S)
 
@@ -148,6 +130,7 @@ class LogConsumer:
             session_timeout_s=options.session_timeout_s,
             bootstrap_servers=options.bootstrap_servers,
             topic=options.topic,
+            gather_s=options.gather_s,
             place=self._place,
         )
         topic = app.topic(options.topic, schema=Runs())
@@ -170,81 +153,18 @@ class LogConsumer:
             except OUTAGES as error:
                 _log.warning("checkpoints cannot be read, trying again in %s s: %r", pause_s, error)
                 await asyncio.sleep(pause_s)
-        self._shards = {shard: _progress(positions.get(shard, 0), halted=shard in halted) for shard in assigned}
-        # What waited for the shards of before waits no longer, and nobody will take it: let the agent see that.
-        self._taken.set()
+        self._work.assign({shard: _progress(positions.get(shard, 0), halted=shard in halted) for shard in assigned})
         _log.info("assigned shards %s, of them halted %s", assigned, sorted(halted))
         return {shard: Placement(progress.position, progress.halted) for shard, progress in self._shards.items()}
 
     async def _on_run(self, event: Any) -> None:
-        """Hand a run to the work on its shard. While a shard works, what arrives for it becomes its next batch.
+        """Hand a run on to be worked at. What arrives for a shard that is worked at becomes its next batch.
 
         Nothing may escape from here: Faust would restart the agent and go on behind what failed.
         """
-        progress = self._shards.get(event.message.partition)
-        if progress is not None and not progress.halted and not self._finishing:
-            progress.add(event)
-            if not progress.at_work:
-                self._start_work(event.message.partition, progress)
+        self._work.add(event)
         # Faust keeps what does not fit, and stops fetching when that grows too.
-        while self._waiting > self._options.waiting_limit and not self._finishing:
-            self._taken.clear()
-            await self._taken.wait()
-
-    @property
-    def _waiting(self) -> int:
-        return sum(progress.waiting_messages for progress in self._shards.values())
-
-    def _start_work(self, shard: int, progress: ShardProgress) -> None:
-        progress.at_work = True
-        work = asyncio.create_task(self._work(shard, progress), name=f"shard-{shard}")
-        self._works.add(work)
-        work.add_done_callback(self._works.discard)
-
-    async def _work(self, shard: int, progress: ShardProgress) -> None:
-        try:
-            while progress.waiting and not self._finishing and self._shards.get(shard) is progress:
-                async with self._at_once:
-                    events = progress.take(self._options.max_batch)
-                    self._taken.set()
-                    messages = [
-                        message
-                        for event in events
-                        for message in event.message.value
-                        if not progress.is_stale(message.offset)
-                    ]
-                    if messages and await self._handle(shard, progress, messages):
-                        for event in events:
-                            event.ack()
-        except Exception as error:  # noqa: BLE001 - what it is decides run(), where it ends the process
-            _log.exception("shard %s: a batch could not be handled", shard)
-            self._failure = error
-        finally:
-            progress.at_work = False
-
-    async def _handle(self, shard: int, progress: ShardProgress, messages: list[Any]) -> bool:
-        """Apply the messages of one shard; false when it could not go on and nothing may be acknowledged."""
-        try:
-            received = [_record(message) for message in messages]
-        except (KeyError, ValueError) as error:
-            await self._halt(shard, progress, progress.position + 1, f"the relay did not write this message: {error!r}")
-            return False
-        began_s = perf_counter()
-        match await apply(self._handler, shard, ascending(received), lambda: self._finishing):
-            case Applied(position):
-                at = asyncio.get_running_loop().time()
-                self._batch_records.observe(len(received))
-                self._batch_seconds.observe(perf_counter() - began_s)
-                progress.handled(position=position, next_offset=messages[-1].offset + 1, at=at)
-                return True
-            case Missing(expected, got):
-                first = next(index for index, record in enumerate(received) if record.position == got)
-                await self._on_gap(shard, progress, expected, messages[first].offset)
-            case Poisoned(position, reason):
-                await self._halt(shard, progress, position, reason)
-            case GivenUp():
-                pass
-        return False
+        await self._work.until_waiting_is_below(self._options.waiting_limit)
 
     async def _on_gap(self, shard: int, progress: ShardProgress, missing: int, offset: int) -> None:
         """Read again once from the checkpoint; if the same position is missing then, it is not in the topic."""
@@ -305,13 +225,12 @@ class LogConsumer:
                 self._go_on_behind(positions[shard], shard, app)
 
     def _go_on_behind(self, position: int, shard: int, app: LogApp) -> None:
-        self._shards[shard] = _progress(position, halted=False)
-        self._taken.set()
+        self._work.assign(self._shards | {shard: _progress(position, halted=False)})
         app.read_again(shard, Placement(position, halted=False))
 
     def _raise_if_failed(self, app: LogApp) -> None:
-        if self._failure is not None:
-            raise ConsumerFailed(f"a batch could not be handled: {self._failure!r}") from self._failure
+        if (failure := self._work.failure) is not None:
+            raise ConsumerFailed(f"a batch could not be handled: {failure!r}") from failure
         if app.crashed:
             raise ConsumerFailed(f"Faust has crashed: {app.crash_reason!r}")
 
@@ -328,9 +247,3 @@ def _progress(position: int, *, halted: bool) -> ShardProgress:
     return ShardProgress(
         position=position, next_offset=position, moved_at=asyncio.get_running_loop().time(), halted=halted
     )
-
-
-def _record(message: Any) -> Record:
-    if message.key is None or message.value is None:
-        raise ValueError("it has no key or no value")
-    return record_of(message.partition, message.key, message.value, message.headers)

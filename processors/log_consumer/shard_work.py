@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import takewhile
 
 import msgspec
@@ -74,6 +74,18 @@ async def apply(handler: BatchHandler, shard: int, records: Sequence[Record], en
         if len(records) == 1:
             return Poisoned(records[0].position, f"{type(error).__name__}: {error}")
     return await _one_by_one(handler, shard, records, ending)
+
+
+async def apply_together(
+    handler: BatchHandler, batches: Mapping[int, Sequence[Record]]
+) -> Mapping[int, Applied] | None:
+    """Have `handler` apply ascending records of some shards at once; None when it could not, whichever is to blame."""
+    try:
+        positions = await handler.handle_together(batches)
+    except Exception as error:  # noqa: BLE001 - what it is shows when each shard is applied by itself
+        _log.warning("shards %s are applied one by one: %r", sorted(batches), error)
+        return None
+    return {shard: Applied(position) for shard, position in positions.items()}
 
 
 async def _one_by_one(

@@ -1,6 +1,7 @@
-"""Keeps the read models current: the live generation of every projection, each shard in one transaction a batch."""
+"""Keeps the read models current: the live generation of every projection, all shards that are due in one transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import chain
 from time import perf_counter
 from typing import Any, Final
 
@@ -19,10 +20,11 @@ from schemas.records import Record, RecordedEvent
 NAME: Final = "projector"
 POOL_SIZE: Final = 5
 STATEMENT_TIMEOUT_S: Final = 20.0
+LOCK_TIMEOUT_MS: Final = "2000"
 
 POST_SECONDS: Final = Histogram(
     "ledger_post_duration_seconds",
-    "How long the transaction took that posts a batch of a shard's events, its commit included.",
+    "How long the transaction took that posts a batch of events, its commit included.",
     buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10),
 )
 
@@ -45,6 +47,8 @@ async def open_pool(dsn: str) -> Any:
             "synchronous_commit": "off",
             # A process that freezes inside a transaction gives up its checkpoints to the one that takes over.
             "idle_in_transaction_session_timeout": "10000",
+            # Until it has, one checkpoint that it holds must not keep other shards waiting for long.
+            "lock_timeout": LOCK_TIMEOUT_MS,
         },
     )
 
@@ -71,27 +75,32 @@ class Projector:
         Raises:
             PositionGap: the first record that a projection lacks does not follow its checkpoint.
         """
-        events = [record.decoded() for record in records]
-        spans = self._begin_spans(events) if TRACING.on else ()
+        return (await self.handle_together({shard: records}))[shard]
+
+    async def handle_together(self, batches: Mapping[int, Sequence[Record]]) -> Mapping[int, int]:
+        """Apply the records of some shards, all in one transaction. Raises as `handle` does."""
+        logs = {shard: [record.decoded() for record in records] for shard, records in batches.items()}
+        spans = self._begin_spans(logs) if TRACING.on else ()
         began_s = perf_counter()
         try:
             async with self._pool.acquire() as connection, connection.transaction():
-                position = await checkpoints.apply_to_live(connection, self._projections, shard, events)
+                positions = await checkpoints.apply_to_live(connection, self._projections, logs)
         except checkpoints.PositionGap as gap:
             raise PositionGap(gap.expected, gap.got) from gap
         POST_SECONDS.observe(perf_counter() - began_s)
         for span in spans:
             span.end()
-        # What is read again after a setback was counted before.
-        counted = self._counted.get(shard, 0)
-        count(event for event in events if counted < event.position <= position)
-        self._counted[shard] = max(counted, position)
-        return position
+        for shard, events in logs.items():
+            # What is read again after a setback was counted before.
+            counted, position = self._counted.get(shard, 0), positions[shard]
+            count(event for event in events if counted < event.position <= position)
+            self._counted[shard] = max(counted, position)
+        return positions
 
-    def _begin_spans(self, events: Sequence[RecordedEvent]) -> list[Span]:
+    def _begin_spans(self, logs: Mapping[int, Sequence[RecordedEvent]]) -> list[Span]:
         """A span for each event whose trace is kept; one that is not applied after all is never ended, so not told."""
         begun = []
-        for recorded in events:
+        for recorded in chain.from_iterable(logs.values()):
             name = type(recorded.event).__name__
             span = TRACING.begin(f"apply {name}", recorded.envelope.traceparent, {}, SpanKind.CONSUMER)
             if span is not None:

@@ -166,7 +166,9 @@ class Rebuild:
                 continue
             async with self._pool.acquire() as connection, connection.transaction():
                 checkpoint = await generations.lock(connection, name, green, shard)
-                reached = await apply_after(connection, self._projection, checkpoint, shard, records)
+                reached = (await apply_after(connection, self._projection, {shard: checkpoint}, {shard: records}))[
+                    shard
+                ]
             self._events += reached - position
             moved_at = loop.time()
             self._progress(shard, reached, until)
@@ -197,7 +199,7 @@ class Rebuild:
         ):
             async with self._pool.acquire() as holder, holder.transaction():
                 # While the live checkpoint is held nothing is applied: level the new generation, then take the snapshot.
-                (checkpoint,) = await lock_checkpoints(holder, shard, [name])
+                checkpoint = (await lock_checkpoints(holder, [shard], [name]))[name][shard]
                 await self._catch_up(blue, green, shard, goal=checkpoint.position)
                 await reader.execute("SELECT FROM live")
             old, new = [

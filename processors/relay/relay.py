@@ -23,6 +23,7 @@ from processors.relay.store_reader import StoreReader
 from processors.relay.topic_tail import TopicTail
 from processors.repeated_logs import calm_the_client
 from processors.topics import TopicOptions, ensure_topic
+from projections.pooled_connections import leave_as_it_is
 
 _log = logging.getLogger(__name__)
 
@@ -45,7 +46,7 @@ class RelayOptions(msgspec.Struct, frozen=True, kw_only=True):
     request_timeout_ms: int = LONGEST_REQUEST_MS
     batch_records: int = 500
     batch_bytes: int = 512 * 1024
-    gather_s: float = 0.003
+    gather_s: float = 0.02
     heads_every_s: float = 0.05
     checkpoint_every_s: float = 0.2
     take_over_every_s: float = 1.0
@@ -162,6 +163,7 @@ class Relay:
                 min_size=1,
                 max_size=3,
                 command_timeout=STATEMENT_TIMEOUT_S,
+                reset=leave_as_it_is,
                 server_settings={"role": "guilder_app", "application_name": "guilder-relay"},
             )
             stack.push_async_callback(pool.close)

@@ -10,6 +10,7 @@ from projections.pooled_connections import leave_as_it_is
 
 _CONNECTIONS: Final = 6
 _COMMAND_TIMEOUT_S: Final = 10.0
+_LOCK_TIMEOUT_MS: Final = "2000"
 
 
 async def open_pool(dsn: str) -> asyncpg.Pool:
@@ -25,6 +26,8 @@ async def open_pool(dsn: str) -> asyncpg.Pool:
             "application_name": "guilder-saga",
             # A process that freezes inside a transaction gives up its checkpoints to the one that takes over.
             "idle_in_transaction_session_timeout": "10000",
+            # Until it has, one checkpoint that it holds must not keep other shards waiting for long.
+            "lock_timeout": _LOCK_TIMEOUT_MS,
         },
     )
 

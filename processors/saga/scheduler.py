@@ -1,6 +1,6 @@
-"""From the log to the table of steps: a batch of a shard's records becomes steps, with the checkpoint in one transaction."""
+"""From the log to the table of steps: batches of records become steps, in one transaction with their shards' checkpoints."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import asyncpg
@@ -24,18 +24,21 @@ SELECT position FROM checkpoints WHERE projection = $1 AND generation = $2 AND s
 _CREATE: Final = """
 INSERT INTO checkpoints (projection, generation, shard) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING
 """
-# The usual case as one statement, which commits by itself: the batch follows the checkpoint, and no case of its streams is
-# open. Otherwise it changes nothing.
+# The usual case as one statement, which commits by itself: batches that follow their shard's checkpoint, of whose streams no
+# case is open. It does nothing in a shard where that is not so. A step's shard is the fifth of its columns.
 _SCHEDULE_AND_MOVE: Final = f"""
 WITH moved AS (
-    UPDATE checkpoints SET position = $16
-    WHERE projection = $13 AND generation = $14 AND shard = $15 AND position = $17
-        AND NOT EXISTS (SELECT FROM saga_cases WHERE closed_at IS NULL AND stream_id = ANY ($18::uuid[]))
-    RETURNING true AS moved
+    UPDATE checkpoints AS c SET position = n.last
+    FROM unnest($15::int[], $16::bigint[], $17::bigint[]) AS n (shard, before, last)
+    WHERE c.projection = $13 AND c.generation = $14 AND c.shard = n.shard AND c.position = n.before
+        AND NOT EXISTS (
+            SELECT FROM saga_cases k WHERE k.closed_at IS NULL AND k.shard = n.shard AND k.stream_id = ANY ($18::uuid[])
+        )
+    RETURNING c.shard, c.position
 ), scheduled AS (
-    {SCHEDULE} WHERE EXISTS (SELECT FROM moved) ON CONFLICT DO NOTHING
+    {SCHEDULE} WHERE shard IN (SELECT moved.shard FROM moved) ON CONFLICT DO NOTHING
 )
-SELECT moved FROM moved
+SELECT shard, position FROM moved
 """  # noqa: S608 - only constants of these modules
 _MOVE: Final = "UPDATE checkpoints SET position = $4 WHERE projection = $1 AND generation = $2 AND shard = $3"
 
@@ -65,32 +68,43 @@ class SagaScheduler:
         Raises:
             PositionGap: the first record that is not covered is not the next.
         """
+        return (await self.handle_together({shard: records}))[shard]
+
+    async def handle_together(self, batches: Mapping[int, Sequence[Record]]) -> Mapping[int, int]:
+        """Schedule what follows from the records of some shards: at once where that goes, else shard by shard."""
         with lost_connections_are_outages():
-            position, steps = await self._apply(shard, records)
-        if steps:
+            positions = await self._move_at_once(batches)
+            for shard in batches.keys() - positions.keys():
+                positions[shard] = await self._apply_with_care(shard, batches[shard])
+        return positions
+
+    async def _move_at_once(self, batches: Mapping[int, Sequence[Record]]) -> dict[int, int]:
+        """The positions that are committed now, of the shards whose batch could be scheduled so."""
+        usual = {
+            shard: records
+            for shard, records in batches.items()
+            if _is_dense(records) and not any(opens_case(record) for record in records)
+        }
+        if not usual:
+            return {}
+        steps = [step for records in usual.values() for step in self._steps_for(records)]
+        before = [records[0].position - 1 for records in usual.values()]
+        last = [records[-1].position for records in usual.values()]
+        streams = list({record.stream_id for records in usual.values() for record in records})
+        rows = await self._pool.fetch(
+            _SCHEDULE_AND_MOVE, *as_arrays(steps), PROJECTION, GENERATION, list(usual), before, last, streams
+        )
+        moved = {row[0]: row[1] for row in rows}
+        if any(step.shard in moved for step in steps):
             self._scheduled()
-        return position
+        return moved
 
-    async def _apply(self, shard: int, records: Sequence[Record]) -> tuple[int, int]:
-        """The position that is committed now, and how many steps that brought."""
-        if _is_dense(records) and not any(opens_case(record) for record in records):
-            steps = self._steps_for(records)
-            if await self._move_at_once(shard, records, steps):
-                return records[-1].position, len(steps)
-        return await self._apply_with_care(shard, records)
-
-    async def _move_at_once(self, shard: int, records: Sequence[Record], steps: Sequence[NewStep]) -> bool:
-        first, last = records[0].position, records[-1].position
-        place = (PROJECTION, GENERATION, shard, last, first - 1)
-        streams = list({record.stream_id for record in records})
-        return bool(await self._pool.fetchval(_SCHEDULE_AND_MOVE, *as_arrays(steps), *place, streams))
-
-    async def _apply_with_care(self, shard: int, records: Sequence[Record]) -> tuple[int, int]:
+    async def _apply_with_care(self, shard: int, records: Sequence[Record]) -> int:
         async with self._pool.acquire() as connection, connection.transaction():
             done = await _locked_position(connection, shard)
             fresh = [record for record in records if record.position > done]
             if not fresh:
-                return done, 0
+                return done
             for expected, record in enumerate(fresh, start=done + 1):
                 if record.position != expected:
                     raise PositionGap(expected, record.position)
@@ -98,7 +112,9 @@ class SagaScheduler:
             await schedule(connection, steps)
             await follow_cases(connection, fresh)
             await connection.execute(_MOVE, PROJECTION, GENERATION, shard, fresh[-1].position)
-        return fresh[-1].position, len(steps)
+        if steps:
+            self._scheduled()
+        return fresh[-1].position
 
     def _steps_for(self, records: Sequence[Record]) -> list[NewStep]:
         return [

@@ -24,14 +24,14 @@ class Ledger:
         DigestedTable("balances", "account"),
     )
 
-    async def apply(self, connection: Any, schema: str, shard: int, events: Sequence[RecordedEvent]) -> None:
-        """Post the events of one shard.
+    async def apply(self, connection: Any, schema: str, events: Sequence[RecordedEvent]) -> None:
+        """Post events.
 
         Raises:
             AssertionError: an event whose lines do not sum to zero.
             asyncpg.UniqueViolationError: an event that has been posted before.
         """
-        batch = _Batch(shard)
+        batch = _Batch()
         for recorded in events:
             transactions = post(recorded)
             if transactions:
@@ -43,16 +43,14 @@ class Ledger:
 class _Batch:
     """The rows of one statement, turned into the columns that `append.sql` unnests."""
 
-    def __init__(self, shard: int) -> None:
-        self.shard = shard
-        self.entries: list[tuple[int, int, int, UUID, int, int, int]] = []
-        self.accounts: dict[UUID, tuple[UUID, bool, str, str, str, int, int]] = {}
+    def __init__(self) -> None:
+        self.entries: list[tuple[int, int, int, int, UUID, int, int, int]] = []
+        self.accounts: dict[tuple[int, UUID], tuple[int, UUID, bool, str, str, str, int, int]] = {}
         self.transactions: list[tuple[Any, ...]] = []
 
     def add(self, recorded: RecordedEvent, transactions: Sequence[LedgerTransaction]) -> None:
         """Number the lines of one event from 1 and keep the rows they become."""
-        assert recorded.shard == self.shard, f"event {recorded.event_id} is of shard {recorded.shard}"
-        envelope, position = recorded.envelope, recorded.position
+        envelope, shard, position = recorded.envelope, recorded.shard, recorded.position
         livemode = envelope.livemode
         assert livemode is not None, f"event {recorded.event_id} moves money of no mode"
         recorded_at, effective_at, event_type = (
@@ -65,6 +63,7 @@ class _Batch:
             first, currency = number + 1, transaction.currency
             self.transactions.append(
                 (
+                    shard,
                     position,
                     first,
                     recorded.event_id,
@@ -82,13 +81,13 @@ class _Batch:
             )
             for line in transaction.lines:
                 number += 1
-                account = account_id(self.shard, livemode, currency, line.account)
-                self.entries.append((position, number, first, account, line.amount, recorded_at, effective_at))
-                if account not in self.accounts:
+                account = account_id(shard, livemode, currency, line.account)
+                self.entries.append((shard, position, number, first, account, line.amount, recorded_at, effective_at))
+                if (shard, account) not in self.accounts:
                     code, party = line.account.code, line.account.party
-                    self.accounts[account] = (account, livemode, currency, code, party, position, number)
+                    self.accounts[shard, account] = (shard, account, livemode, currency, code, party, position, number)
 
     def arguments(self) -> list[Any]:
-        """The shard, then the columns of entries, accounts and transactions."""
+        """The columns of entries, accounts and transactions."""
         tables = (self.entries, self.accounts.values(), self.transactions)
-        return [self.shard, *(column for rows in tables for column in zip(*rows, strict=True))]
+        return [column for rows in tables for column in zip(*rows, strict=True)]

@@ -1,6 +1,6 @@
 """The ledger oracle, shown books that are wrong: posted twice with both defences gone, or not what the PSP did."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import reduce
 from typing import Any
 
@@ -49,12 +49,17 @@ async def faults(dsn: str) -> list[str]:
 
 
 async def apply_all(
-    connection: Any, projection: Projection, checkpoint: Checkpoint, shard: int, events: Sequence[RecordedEvent]
-) -> int:
+    connection: Any,
+    projection: Projection,
+    locked: Mapping[int, Checkpoint],
+    logs: Mapping[int, Sequence[RecordedEvent]],
+) -> dict[int, int]:
     """`apply_after` without its cut."""
-    await projection.apply(connection, checkpoint.schema, shard, events)
-    await checkpoints.advance(connection, checkpoint, shard, events[-1].position)
-    return events[-1].position
+    checkpoint = locked[1]
+    await projection.apply(connection, checkpoint.schema, logs[1])
+    reached = {1: logs[1][-1].position}
+    await checkpoints.advance(connection, checkpoint, reached)
+    return reached
 
 
 async def drop_posting_keys(dsn: str) -> None:

@@ -69,7 +69,7 @@ def eventful() -> History:
 
 async def apply(connection: Any, history: History) -> None:
     async with connection.transaction():
-        await apply_to_live(connection, (Ledger(),), history.shard, history.recorded)
+        await apply_to_live(connection, (Ledger(),), {history.shard: history.recorded})
 
 
 @pytest.fixture

@@ -17,7 +17,8 @@ TABLES = ("accounts", "transactions", "entries", "balances")
 
 async def apply(connection: Any, events: Sequence[RecordedEvent]) -> int:
     async with connection.transaction():
-        return await apply_to_live(connection, (Ledger(),), events[0].shard, events)
+        shard = events[0].shard
+        return (await apply_to_live(connection, (Ledger(),), {shard: events}))[shard]
 
 
 async def counts(connection: Any) -> dict[str, int]:
@@ -80,7 +81,7 @@ async def test_without_its_checkpoint_the_keys_still_refuse_a_second_posting(con
     await apply(connection, history)
     with pytest.raises(asyncpg.UniqueViolationError):
         async with connection.transaction():
-            await Ledger().apply(connection, "ledger_1", 1, history)
+            await Ledger().apply(connection, "ledger_1", history)
     assert (await counts(connection))["entries"] == 28
 
 
@@ -144,7 +145,7 @@ async def test_two_appliers_of_one_batch_post_it_once(connection: Any, database:
     other: Any = await asyncpg.connect(database, server_settings={"role": "guilder_projections"})
     try:
         async with connection.transaction():
-            await apply_to_live(connection, (Ledger(),), 1, history)
+            await apply_to_live(connection, (Ledger(),), {1: history})
             second = asyncio.create_task(apply(other, history))
             await asyncio.sleep(0.1)
             assert not second.done()

@@ -105,11 +105,11 @@ class Noted:
         self.name = name
         self._refuses = refuses
 
-    async def apply(self, connection: Any, schema: str, shard: int, events: Sequence[RecordedEvent]) -> None:
+    async def apply(self, connection: Any, schema: str, events: Sequence[RecordedEvent]) -> None:
         for event in events:
             if event.position == self._refuses:
                 raise ValueError(f"{self.name} refuses {event.position}")
-            await connection.execute(f"INSERT INTO {schema}.noted VALUES ($1, $2)", shard, event.position)
+            await connection.execute(f"INSERT INTO {schema}.noted VALUES ($1, $2)", event.shard, event.position)
 
 
 @pytest.fixture
@@ -162,3 +162,23 @@ async def test_a_projection_that_refuses_takes_the_batch_of_all_back(owner: Any,
         await both.handle(2, records)
     assert await noted(owner, "quick") == []
     assert await both.positions([2]) == {2: 0}
+
+
+async def test_shards_that_are_due_are_applied_together(owner: Any, pool: Any) -> None:
+    both = Projector(pool, [Noted("slow"), Noted("quick")])
+    await both.handle(2, [make_record(2, position) for position in range(1, 4)])
+    batches = {shard: [make_record(shard, position) for position in range(1, 6)] for shard in (3, 1, 2)}
+    transactions = "SELECT count(DISTINCT xmin::text) FROM quick_1.noted WHERE shard <> 2 OR position > 3"
+    assert await both.handle_together(batches) == {3: 5, 1: 5, 2: 5}
+    assert await noted(owner, "quick") == await noted(owner, "slow") == sorted([*range(1, 6)] * 3)
+    assert await owner.fetchval(transactions) == 1
+    assert await both.positions([1, 2, 3]) == {1: 5, 2: 5, 3: 5}
+
+
+async def test_a_shard_that_is_refused_takes_those_beside_it_back(owner: Any, pool: Any) -> None:
+    projector = Projector(pool, [Noted("quick")])
+    good, gapped = [make_record(1, 1), make_record(1, 2)], [make_record(2, 2)]
+    with pytest.raises(PositionGap):
+        await projector.handle_together({1: good, 2: gapped})
+    assert await noted(owner, "quick") == []
+    assert await projector.positions([1, 2]) == {1: 0, 2: 0}

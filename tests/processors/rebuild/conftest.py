@@ -41,7 +41,7 @@ class Log:
 
     async def apply(self, shard: int, events: list[RecordedEvent]) -> int:
         async with self.pool.acquire() as connection, connection.transaction():
-            return await apply_to_live(connection, PROJECTIONS, shard, events)
+            return (await apply_to_live(connection, PROJECTIONS, {shard: events}))[shard]
 
     async def live(self, projection: str = "ledger") -> int:
         generation: int = await self.pool.fetchval("SELECT generation FROM live WHERE projection = $1", projection)

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 import asyncpg
 import pytest
 import pytest_asyncio
+from msgspec.structs import replace
 
 from bootstrap.identity import SYSTEM_IDS
 from event_store import EventStore
@@ -123,3 +124,33 @@ async def test_only_where_a_case_is_open_the_cases_are_followed(
     assert await scheduler.handle(SHARD, records[4:]) == 6
     assert followed == [records[4:]]
     assert await pool.fetchval("SELECT count(*) FROM steps") == 3
+
+
+async def test_shards_are_scheduled_together_and_each_by_its_own_checkpoint(
+    store: EventStore, pool: asyncpg.Pool
+) -> None:
+    scheduler = SagaScheduler(pool, delay_scale=1, scheduled=Woken())
+    records = await orders(store, 3)
+    other = [replace(record, shard=SHARD + 1) for record in records]
+    await scheduler.handle(SHARD, records[:4])
+
+    # One shard goes on behind its checkpoint; of the other, which has none yet, everything is new.
+    assert await scheduler.handle_together({SHARD: records[4:], SHARD + 1: other[:2]}) == {SHARD: 6, SHARD + 1: 2}
+    assert await scheduler.positions([SHARD, SHARD + 1]) == {SHARD: 6, SHARD + 1: 2}
+    assert await pool.fetchval("SELECT count(*) FROM steps") == 4
+
+
+async def test_a_gap_in_one_shard_leaves_the_others_of_the_batch_scheduled(
+    store: EventStore, pool: asyncpg.Pool
+) -> None:
+    woken = Woken()
+    scheduler = SagaScheduler(pool, delay_scale=1, scheduled=woken)
+    records = await orders(store, 3)
+    await scheduler.handle(SHARD, records[:2])
+    woken.times = 0
+    with pytest.raises(PositionGap):
+        await scheduler.handle_together({SHARD: records[2:], SHARD + 1: [replace(records[3], shard=SHARD + 1)]})
+    assert await scheduler.positions([SHARD, SHARD + 1]) == {SHARD: 6, SHARD + 1: 0}
+    assert await pool.fetchval("SELECT count(*) FROM steps") == 3
+    assert woken.times == 1
+    assert await scheduler.handle(SHARD, records[2:]) == 6

@@ -88,7 +88,7 @@ def history_of_neighbour() -> History:
 
 async def apply(connection: Any, history: History) -> None:
     async with connection.transaction():
-        await apply_to_live(connection, PROJECTIONS, history.shard, history.recorded)
+        await apply_to_live(connection, PROJECTIONS, {history.shard: history.recorded})
 
 
 @asynccontextmanager

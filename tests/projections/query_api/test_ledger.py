@@ -274,7 +274,7 @@ async def test_a_reversal_leads_back_to_what_it_reversed(database: str, connecti
         ),
     )
     async with connection.transaction():
-        await apply_to_live(connection, [Ledger()], 1, history.recorded)
+        await apply_to_live(connection, [Ledger()], {1: history.recorded})
     services = await QueryServices.open(database, shards=TEST_SHARDS)
     try:
         api = Api(services)

@@ -323,7 +323,7 @@ async def test_a_state_survives_being_stored_in_the_middle_of_its_story(
     """One event a batch gives the same rows as the whole log in one."""
     await connection.execute("SELECT create_payments_generation(2)")
     for recorded in history.recorded:
-        await Payments().apply(connection, "payments_2", 1, [recorded])
+        await Payments().apply(connection, "payments_2", [recorded])
     first, second = [
         await connection.fetch(f"SELECT * FROM payments_{number}.payment_intents WHERE shard = 1 ORDER BY position")
         for number in (1, 2)
@@ -334,4 +334,4 @@ async def test_a_state_survives_being_stored_in_the_middle_of_its_story(
 async def test_an_event_out_of_turn_is_refused(connection: Any, history: History) -> None:
     skipped = replace(history.recorded[3], version=5)
     with pytest.raises(AssertionError, match="is at 3, got version 5"):
-        await Payments().apply(connection, "payments_1", 1, [*history.recorded[:3], skipped])
+        await Payments().apply(connection, "payments_1", [*history.recorded[:3], skipped])
