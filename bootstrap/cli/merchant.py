@@ -223,17 +223,17 @@ def _at_desk(work: Callable[[MerchantDesk], Awaitable[Result]]) -> Result:
     try:
         return asyncio.run(at_desk())
     except ValidationFailed as refusal:
-        _complain("; ".join(map(_as_written, refusal.errors)))
+        _complain("; ".join(map(_sentence, refusal.errors)))
         raise typer.Exit(_FAILED) from None
     except Rejected as refusal:
         _complain(refusal.detail)
         raise typer.Exit(_FAILED) from None
 
 
-def _as_written(error: FieldError) -> str:
-    """What is wrong, by the option that the operator wrote: `--fixed EUR: …` for `/fixed/EUR`."""
+def _sentence(error: FieldError) -> str:
+    """What is wrong, by the option that the operator wrote: `--fixed EUR` for `/fixed/EUR`."""
     field, *inside = error.pointer.removeprefix("/").split("/")
-    return f"{' '.join([_WRITTEN.get(field, f'--{field}'), *inside])}: {error.detail}"
+    return f"{' '.join([_WRITTEN.get(field, f'--{field}'), *inside])} has to be {error.detail}"
 
 
 def _outwardly(key: ApiKey, now_ms: int) -> dict[str, Any]:

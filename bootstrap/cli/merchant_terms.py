@@ -50,7 +50,7 @@ def parse_amount(text: str) -> Money:
     """
     written = _AMOUNT.fullmatch(text)
     if written is None:
-        raise typer.BadParameter(f"{text!r} is no amount: a currency and whole minor units are, as in EUR=30")
+        raise typer.BadParameter(f"{text!r} is not a currency and whole minor units, as in EUR=30")
     currency, amount = written.groups()
     try:
         return Money(int(amount), currency.upper())

@@ -49,9 +49,13 @@ def test_what_is_wrong_is_said_in_a_sentence(shell: Shell) -> None:
     created = shell.json("merchant", "create", "--name", "A", "--country", "DE")
     nobody = "mer_" + "0" * 26
     for arguments, code, said in (
-        (("merchant", "create", "--name", "A", "--country", "Germany"), 1, "--country: an ISO 3166-1"),
+        (("merchant", "create", "--name", "A", "--country", "Germany"), 1, "--country has to be an ISO 3166-1"),
         (("merchant", "key", "issue", nobody), 1, "no such merchant"),
-        (("merchant", "key", "issue", created["merchant_id"], "--scope", "everything"), 1, "--scope: one or more"),
+        (
+            ("merchant", "key", "issue", created["merchant_id"], "--scope", "everything"),
+            1,
+            "--scope has to be one or more of",
+        ),
         (("merchant", "key", "revoke", "key_" + "0" * 26), 1, "no such key"),
         (("merchant", "key", "issue", "somebody"), 2, "'MERCHANT': an id of this kind is mer_"),
         (("merchant", "key", "revoke", "gk_test_1"), 2, "'KEY_ID': an id of this kind is key_"),
