@@ -18,7 +18,7 @@ from aggregates.merchant import (
 )
 from bootstrap.clock import random_bytes
 from command_api.api_keys import SECRET_BYTES, key_sha256, spell_key
-from event_store import EventStore
+from event_store import EventStore, Executed
 from schemas.clock import Clock, IdFactory
 from schemas.envelope import Actor, Envelope
 from schemas.errors import NotFound
@@ -56,17 +56,23 @@ class MerchantDesk:
         return merchant_id
 
     async def set_fee_plan(
-        self, merchant_id: UUID, *, rate_ppm: int, fixed: Mapping[str, int], refund_fee: Mapping[str, int]
-    ) -> None:
-        """The platform's fees for intents created from now on, kept when money is refunded."""
-        await self._command(
+        self,
+        merchant_id: UUID,
+        *,
+        rate_ppm: int,
+        fixed: Mapping[str, int],
+        refund_fee: Mapping[str, int],
+        returned_on_refund: bool = False,
+    ) -> Executed[Merchant]:
+        """The platform's fees for intents created from now on: the whole plan, whatever the one before it was."""
+        return await self._command(
             merchant_id,
-            SetFeePlan(rate_ppm=rate_ppm, fixed=fixed, refund_fee=refund_fee, returned_on_refund=False),
+            SetFeePlan(rate_ppm=rate_ppm, fixed=fixed, refund_fee=refund_fee, returned_on_refund=returned_on_refund),
         )
 
-    async def set_settlement_delay(self, merchant_id: UUID, delay_s: int) -> None:
+    async def set_settlement_delay(self, merchant_id: UUID, delay_s: int) -> Executed[Merchant]:
         """How many seconds captured funds wait, for intents created from now on."""
-        await self._command(merchant_id, SetSettlementDelay(delay_s=delay_s))
+        return await self._command(merchant_id, SetSettlementDelay(delay_s=delay_s))
 
     async def issue_key(
         self, merchant_id: UUID, *, livemode: bool, scopes: Sequence[str] = DEFAULT_SCOPES
@@ -131,12 +137,14 @@ class MerchantDesk:
             state = merchant.evolve(state, recorded)
         return state
 
-    async def _command(self, merchant_id: UUID, command: Command) -> None:
+    async def _command(self, merchant_id: UUID, command: Command) -> Executed[Merchant]:
         await self.find(merchant_id)
-        await self._execute(merchant_id, command)
+        return await self._execute(merchant_id, command)
 
-    async def _execute(self, merchant_id: UUID, command: Command, expected_version: int | None = None) -> None:
-        await self._store.execute(
+    async def _execute(
+        self, merchant_id: UUID, command: Command, expected_version: int | None = None
+    ) -> Executed[Merchant]:
+        return await self._store.execute(
             merchant,
             merchant_id,
             command,

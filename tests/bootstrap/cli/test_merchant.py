@@ -1,55 +1,12 @@
 """`guilder merchant` as an operator calls it, on a real database."""
 
 import asyncio
-from typing import Any
 
-import msgspec
-import pytest
-from typer.testing import CliRunner
-
-from aggregates.merchant import Merchant
-from bootstrap.cli import application
-from bootstrap.clock import SYSTEM_CLOCK
 from bootstrap.demo.seed import RATE_PPM, SETTLEMENT_DELAY_S, seed
-from bootstrap.identity import SYSTEM_IDS
-from bootstrap.merchant_desk import MerchantDesk
 from bootstrap.settings import PostgresSettings, Settings
 from command_api.api_keys import key_sha256, parse_key
-from event_store import EventStore, StoreOptions
-from schemas.identifiers import Prefix, parse_public_id
+from tests.bootstrap.cli.conftest import Shell, merchant_of
 from tests.conftest import TEST_SHARDS
-
-
-class Shell:
-    """Runs `guilder …` against one database."""
-
-    def __init__(self, dsn: str, home: str) -> None:
-        self.environment = {"GUILDER_POSTGRES__DSN": dsn, "GUILDER_HOME": home}
-
-    def run(self, *arguments: str) -> tuple[int, str, str]:
-        result = CliRunner().invoke(application, arguments, env=self.environment, prog_name="guilder")
-        return result.exit_code, result.stdout, result.stderr
-
-    def json(self, *arguments: str) -> Any:
-        code, out, err = self.run(*arguments, "--json")
-        assert code == 0, err
-        return msgspec.json.decode(out)
-
-
-def merchant_of(dsn: str, public: str) -> Merchant:
-    async def found() -> Merchant:
-        store = await EventStore.open(StoreOptions(dsn=dsn))
-        try:
-            return await MerchantDesk(store, SYSTEM_CLOCK, SYSTEM_IDS).find(parse_public_id(Prefix.MERCHANT, public))
-        finally:
-            await store.close()
-
-    return asyncio.run(found())
-
-
-@pytest.fixture
-def shell(database: str, tmp_path: Any) -> Shell:
-    return Shell(database, str(tmp_path))
 
 
 def test_a_merchant_gets_keys_and_loses_them(shell: Shell, database: str) -> None:
@@ -92,11 +49,16 @@ def test_what_is_wrong_is_said_in_a_sentence(shell: Shell) -> None:
     created = shell.json("merchant", "create", "--name", "A", "--country", "DE")
     nobody = "mer_" + "0" * 26
     for arguments, code, said in (
-        (("merchant", "create", "--name", "A", "--country", "Germany"), 1, "/country"),
+        (("merchant", "create", "--name", "A", "--country", "Germany"), 1, "--country has to be an ISO 3166-1"),
         (("merchant", "key", "issue", nobody), 1, "no such merchant"),
-        (("merchant", "key", "issue", created["merchant_id"], "--scope", "everything"), 1, "/scopes"),
+        (
+            ("merchant", "key", "issue", created["merchant_id"], "--scope", "everything"),
+            1,
+            "--scope has to be one or more of",
+        ),
         (("merchant", "key", "revoke", "key_" + "0" * 26), 1, "no such key"),
-        (("merchant", "key", "issue", "somebody"), 2, "Crockford"),
+        (("merchant", "key", "issue", "somebody"), 2, "'MERCHANT': an id of this kind is mer_"),
+        (("merchant", "key", "revoke", "gk_test_1"), 2, "'KEY_ID': an id of this kind is key_"),
     ):
         returned, out, err = shell.run(*arguments)
         assert returned == code, err

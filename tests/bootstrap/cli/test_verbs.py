@@ -56,6 +56,9 @@ def test_every_verb_explains_itself(home: Path) -> None:
         (("dead-letters",), "redrive"),
         (("dead-letters", "show"), "ADDRESS"),
         (("merchant",), "create"),
+        (("merchant", "fees"), "--refund-fee"),
+        (("merchant", "settlement-delay"), "SECONDS"),
+        (("merchant", "show"), "MERCHANT"),
         (("merchant", "key", "issue"), "audit:read"),
     ],
 )
