@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bootstrap.cli.connection import connected_settings
+from bootstrap.cli.database import database_at
 from bootstrap.clock import SYSTEM_CLOCK
 from bootstrap.processes.connections import dsn_of
 from processors.dead_letters import DeadLetter, NoSuchLetter, dead_letters, find, redrive
@@ -114,14 +115,15 @@ def outwardly(letter: DeadLetter) -> DeadLetter:
 
 def _with_pool(work: Callable[[Any], Awaitable[Result]]) -> Result:
     """What `work` does with connections to the running installation's database, as the service's role."""
+    dsn = dsn_of(connected_settings())
 
     async def connected() -> Result:
-        dsn = dsn_of(connected_settings())
         async with asyncpg.create_pool(dsn, min_size=1, max_size=1, server_settings={"role": "guilder_app"}) as pool:
             return await work(pool)
 
     try:
-        return asyncio.run(connected())
+        with database_at(dsn):
+            return asyncio.run(connected())
     except NoSuchLetter as error:
         Console(stderr=True, highlight=False, markup=False).print(f"guilder: {error}", soft_wrap=True)
         raise typer.Exit(_FAILED) from None
