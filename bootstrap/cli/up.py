@@ -23,6 +23,8 @@ from bootstrap.settings import Settings
 
 app = typer.Typer(add_completion=False)
 POLL_S: Final = 0.1
+COMPLAINT: Final = "guilder: "
+"""What begins the sentence that a verb ends with."""
 
 
 @app.command()
@@ -123,14 +125,24 @@ def start_detached(console: Console, settings: Settings, *, servers_only: bool) 
                 break
             gone = supervisor.exit_code is not None if supervisor is not None else not current.supervisor_is_alive
             if gone:
-                raise ServerFailedError(f"it could not be started; {log_path} ends so:\n{tail(log_path)}")
+                raise ServerFailedError(why_it_ended(log_path))
             time.sleep(POLL_S)
     print_what_to_try(console, home, current)
     console.print("`guilder status` shows how it does, `guilder down` ends it.")
 
 
+def why_it_ended(log_path: Path) -> str:
+    """The one sentence that a supervisor refused to start with, else the end of its log."""
+    last = tail(log_path, 1)
+    if last.startswith(COMPLAINT):
+        return last.removeprefix(COMPLAINT)
+    return f"it could not be started; {log_path} ends so:\n{tail(log_path)}"
+
+
 def print_what_to_try(console: Console, home: Path, current: InstallationState) -> None:
     """Addresses, and commands that work as they are printed."""
+    for name, port in current.replaced_ports.items():
+        console.print(f"  port {port} was in use, so {name} answers on {current.ports[name]}")
     console.print(
         f"\n  PostgreSQL     {current.postgres_dsn}\n  Kafka          {current.kafka_bootstrap}", soft_wrap=True
     )
