@@ -9,7 +9,9 @@ from uuid import UUID
 import asyncpg
 import msgspec
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from bootstrap.cli.connection import connected_settings
@@ -53,10 +55,14 @@ def list_letters(*, as_json: AsJson = False) -> None:
     if not letters:
         Console().print(_NOTHING)
         return
-    table = Table("address", "what", "since or again at", "why")
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    # The next command takes the address as it stands here, so it stays whole, whatever the terminal's width.
+    table.add_column("address", no_wrap=True, min_width=max(len(letter.address) for letter in letters))
+    for heading in ("what", "since or again at", "why"):
+        table.add_column(heading, overflow="fold")
     for letter in letters:
-        table.add_row(letter.address, letter.kind, letter.at, letter.why)
-    Console(soft_wrap=True).print(table)
+        table.add_row(letter.address, letter.kind, letter.at, escape(letter.why))
+    Console().print(table, crop=False)
 
 
 @app.command()
