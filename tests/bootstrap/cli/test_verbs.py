@@ -156,6 +156,14 @@ def test_logs_prints_the_last_lines_of_one_or_of_all(home: Path) -> None:
             log.write(f'{{"payment_intent_id":"{about}","timestamp":"2026-11-25T14:00:0{second}Z"}}\n')
     found = guilder("logs", "--about", about).stdout.splitlines()
     assert [(line[:5].strip(), line[-4:-2]) for line in found] == [("saga", "2Z"), ("relay", "3Z"), ("saga", "4Z")]
+    nobody = guilder("logs", "--about", "pi_06F8Q2ZC4RTJX1M3N5P7R9S0TW")
+    assert (nobody.returncode, nobody.stdout) == (1, "")
+    assert nobody.stderr == "guilder: no line of the logs that are kept names pi_06F8Q2ZC4RTJX1M3N5P7R9S0TW\n"
+    for wrong in ("foo", "pi_06F8"):
+        misused = guilder("logs", "--about", wrong)
+        assert (misused.returncode, misused.stdout) == (2, "")
+        assert wrong in misused.stderr
+    assert guilder("logs", "--about", "0" * 32).returncode == 1
     refused = guilder("logs", "ledger")
     assert refused.returncode == 1
     assert "relay, saga" in refused.stderr
