@@ -17,7 +17,7 @@ from bootstrap.identity import SYSTEM_IDS
 from bootstrap.merchant_desk import DEFAULT_SCOPES, MerchantDesk
 from bootstrap.processes.connections import dsn_of
 from event_store import EventStore, StoreOptions
-from schemas.errors import Rejected
+from schemas.errors import Rejected, ValidationFailed
 from schemas.identifiers import MalformedId, Prefix, parse_public_id, public_id
 from schemas.routes import Scope
 
@@ -30,6 +30,9 @@ app.add_typer(key_app, name="key")
 Result = TypeVar("Result")
 _FAILED: Final = 1
 _SCOPES: Final = f"One of {', '.join(get_args(Scope))}; without it {', '.join(DEFAULT_SCOPES)}."
+
+_OPTIONS: Final = {"/name": "--name", "/country": "--country", "/scopes": "--scope", "/reason": "--reason"}
+"""What the operator typed, by the pointer with which the aggregate names it."""
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
@@ -119,6 +122,11 @@ def _at_desk(work: Callable[[MerchantDesk], Awaitable[Result]]) -> Result:
     try:
         with database_at(dsn):
             return asyncio.run(at_desk())
+    except ValidationFailed as refusal:
+        _complain(
+            "; ".join(f"{_OPTIONS.get(wrong.pointer, wrong.pointer)}: {wrong.detail}" for wrong in refusal.errors)
+        )
+        raise typer.Exit(_FAILED) from None
     except Rejected as refusal:
         _complain(refusal.detail)
         raise typer.Exit(_FAILED) from None

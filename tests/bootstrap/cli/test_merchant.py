@@ -92,9 +92,10 @@ def test_what_is_wrong_is_said_in_a_sentence(shell: Shell) -> None:
     created = shell.json("merchant", "create", "--name", "A", "--country", "DE")
     nobody = "mer_" + "0" * 26
     for arguments, code, said in (
-        (("merchant", "create", "--name", "A", "--country", "Germany"), 1, "/country"),
+        (("merchant", "create", "--name", "A", "--country", "Germany"), 1, "guilder: --country: an ISO"),
+        (("merchant", "create", "--name", "", "--country", "DE"), 1, "guilder: --name: 1 to 200 characters"),
         (("merchant", "key", "issue", nobody), 1, "no such merchant"),
-        (("merchant", "key", "issue", created["merchant_id"], "--scope", "everything"), 1, "/scopes"),
+        (("merchant", "key", "issue", created["merchant_id"], "--scope", "everything"), 1, "guilder: --scope: one"),
         (("merchant", "key", "revoke", "key_" + "0" * 26), 1, "no such key"),
         (("merchant", "key", "issue", "somebody"), 2, "Crockford"),
     ):
