@@ -32,7 +32,10 @@ def up(
     *,
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Return once all is healthy.")] = False,
     servers_only: Annotated[bool, typer.Option("--servers-only", help="PostgreSQL and Kafka alone.")] = False,
-    detached: Annotated[bool, typer.Option(hidden=True, help="This is the process that `--detach` started.")] = False,
+    # Named unlike the others, for a mistyped option is answered with those that look like it, hidden ones too.
+    as_supervisor: Annotated[
+        bool, typer.Option("--as-supervisor", hidden=True, help="This is the process that `--detach` started.")
+    ] = False,
 ) -> None:
     """Start PostgreSQL, Kafka, the PSP simulator and all of Guilder; Ctrl-C or `guilder down` ends them."""
     settings = Settings()
@@ -46,7 +49,7 @@ def up(
     if detach:
         start_detached(console, settings, servers_only=servers_only)
     else:
-        supervise(console, settings, servers_only=servers_only, discreet=detached)
+        supervise(console, settings, servers_only=servers_only, discreet=as_supervisor)
 
 
 def supervise(console: Console, settings: Settings, *, servers_only: bool, discreet: bool) -> None:
@@ -108,7 +111,14 @@ def start_detached(console: Console, settings: Settings, *, servers_only: bool) 
     """Start a supervisor that outlives this command, and show its progress until all is healthy."""
     home = settings.home.resolve()
     log_path = home / "logs" / "supervisor.log"
-    command = [sys.executable, "-m", "bootstrap.cli", "up", "--detached", *(["--servers-only"] if servers_only else [])]
+    command = [
+        sys.executable,
+        "-m",
+        "bootstrap.cli",
+        "up",
+        "--as-supervisor",
+        *(["--servers-only"] if servers_only else []),
+    ]
     running = state.load(home)
     supervisor = (
         None

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
+from typer.testing import CliRunner
 
+from bootstrap.cli import application
 from bootstrap.cli.up import print_what_to_try
 from bootstrap.local_stack import ports
 from bootstrap.local_stack.state import InstallationState
@@ -58,3 +60,10 @@ def test_a_port_that_was_replaced_is_told(tmp_path: Path, capsys: pytest.Capture
     state = InstallationState(ports={"api": 20_123, "relay": 9101}, replaced_ports={"api": 8080})
     print_what_to_try(Console(), tmp_path, state)
     assert "port 8080 was in use, so api answers on 20123" in capsys.readouterr().out
+
+
+def test_a_mistyped_option_is_answered_with_those_of_the_help_alone() -> None:
+    for mistyped in ("--trace", "--detached", "--server"):
+        refused = CliRunner().invoke(application, ["up", mistyped])
+        assert refused.exit_code == 2
+        assert not {"--detached,", "--no-detached", "--as-supervisor"} & set(refused.output.replace(")", "").split())
