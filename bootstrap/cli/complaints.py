@@ -1,6 +1,6 @@
 """What is wrong with an installation, in words that say what to do; nothing where all is well."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from processors.backlog import FOLLOWERS, Backlog, Behind, Follower
@@ -48,6 +48,12 @@ def complaints(processes: Iterable[Mapping[str, Any]], seen: Backlog | None, pro
     if seen is None:
         return [*unwell, "PostgreSQL cannot be asked, so nobody can tell what waits"]
     return [*unwell, *_halted(seen), *_behind(seen, progress), *_steps(seen), *_cases(seen)]
+
+
+def abandoned(still_running: Sequence[str]) -> str:
+    """What to say where a supervisor is recorded that does not live: it was killed, for one that ends forgets itself."""
+    left = f" (still running without it: {', '.join(still_running)})" if still_running else ""
+    return f"the supervisor was killed{left}: run `guilder up` to start again, or `guilder down` to end what is left"
 
 
 def _halted(seen: Backlog) -> list[str]:

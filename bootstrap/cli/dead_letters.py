@@ -9,10 +9,13 @@ from uuid import UUID
 import asyncpg
 import msgspec
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from bootstrap.cli.connection import connected_settings
+from bootstrap.cli.database import database_at
 from bootstrap.clock import SYSTEM_CLOCK
 from bootstrap.processes.connections import dsn_of
 from processors.dead_letters import DeadLetter, NoSuchLetter, dead_letters, find, redrive
@@ -52,10 +55,14 @@ def list_letters(*, as_json: AsJson = False) -> None:
     if not letters:
         Console().print(_NOTHING)
         return
-    table = Table("address", "what", "since or again at", "why")
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    # The next command takes the address as it stands here, so it stays whole, whatever the terminal's width.
+    table.add_column("address", no_wrap=True, min_width=max(len(letter.address) for letter in letters))
+    for heading in ("what", "since or again at", "why"):
+        table.add_column(heading, overflow="fold")
     for letter in letters:
-        table.add_row(letter.address, letter.kind, letter.at, letter.why)
-    Console(soft_wrap=True).print(table)
+        table.add_row(letter.address, letter.kind, letter.at, escape(letter.why))
+    Console().print(table, crop=False)
 
 
 @app.command()
@@ -114,14 +121,15 @@ def outwardly(letter: DeadLetter) -> DeadLetter:
 
 def _with_pool(work: Callable[[Any], Awaitable[Result]]) -> Result:
     """What `work` does with connections to the running installation's database, as the service's role."""
+    dsn = dsn_of(connected_settings())
 
     async def connected() -> Result:
-        dsn = dsn_of(connected_settings())
         async with asyncpg.create_pool(dsn, min_size=1, max_size=1, server_settings={"role": "guilder_app"}) as pool:
             return await work(pool)
 
     try:
-        return asyncio.run(connected())
+        with database_at(dsn):
+            return asyncio.run(connected())
     except NoSuchLetter as error:
         Console(stderr=True, highlight=False, markup=False).print(f"guilder: {error}", soft_wrap=True)
         raise typer.Exit(_FAILED) from None

@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 
 from bootstrap.cli.connection import NotRunningError, connected_settings
+from bootstrap.cli.database import database_at
 from bootstrap.local_stack import state
 from bootstrap.processes.connections import dsn_of
 
@@ -20,6 +21,8 @@ def demo(
     seed: Annotated[int, typer.Option(help="The same seed plans the same payments.")] = 1,
 ) -> None:
     """Pay, capture, refund and lose answers at the PSP, then compare every figure with the PSP's own log."""
+    import httpx
+
     from bootstrap.demo.run import Place, run_demo
 
     settings = connected_settings()
@@ -28,7 +31,14 @@ def demo(
         raise NotRunningError("no API runs here: start it by `guilder up`")
     place = Place(api=running.api, psp=settings.psp_simulator.url, dsn=dsn_of(settings))
     console = Console(highlight=False)
-    if not asyncio.run(run_demo(console, place, payments=payments, seed=seed)):
+    try:
+        with database_at(place.dsn):
+            all_hold = asyncio.run(run_demo(console, place, payments=payments, seed=seed))
+    except httpx.TransportError as error:
+        raise NotRunningError(
+            f"the API or the PSP simulator cannot be reached ({error}): `guilder status` shows what runs"
+        ) from error
+    if not all_hold:
         console.print("[red]Some checks do not hold.[/red]")
         sys.exit(1)
     console.print("[green]All checks hold.[/green] Where to look next:")

@@ -8,11 +8,14 @@ from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
 import typer
+from aiokafka.errors import KafkaConnectionError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from bootstrap.cli.connection import connected_settings
+from bootstrap.cli.database import database_at
+from bootstrap.local_stack import LocalStackError
 from bootstrap.processes.connections import bootstrap_servers_of, dsn_of
 from bootstrap.settings import Settings
 from processors.rebuild import (
@@ -45,6 +48,10 @@ _SHOWN_HEX: Final = 16
 _PROJECTIONS: Final = {projection.name: projection for projection in PROJECTIONS}
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
+
+class KafkaUnreachableError(LocalStackError):
+    """The log was to be read from a Kafka that does not answer."""
 
 
 class Source(StrEnum):
@@ -118,9 +125,10 @@ def verify(*, as_json: AsJson = False) -> None:
 
 def _run(title: str, work: Callable[[Any, Settings, Step], Awaitable[Result]], *, quiet: bool) -> Result:
     settings = connected_settings()
+    dsn = dsn_of(settings)
 
     async def connected() -> Result:
-        pool = await open_pool(dsn_of(settings))
+        pool = await open_pool(dsn)
         try:
             with _progress(title, quiet=quiet) as step:
                 return await work(pool, settings, step)
@@ -128,7 +136,8 @@ def _run(title: str, work: Callable[[Any, Settings, Step], Awaitable[Result]], *
             await pool.close()
 
     try:
-        return asyncio.run(connected())
+        with database_at(dsn):
+            return asyncio.run(connected())
     except (RebuildDiffers, RebuildRunning, SourceStalled, PositionGap) as error:
         Console(stderr=True).print(f"[red]✗[/red] {error}", highlight=False)
         raise typer.Exit(_FAILED) from None
@@ -140,8 +149,14 @@ async def _log(source: Source, pool: Any, settings: Settings, shards: int) -> As
         case Source.postgres:
             yield PostgresLog(pool)
         case Source.kafka:
-            async with KafkaLog.open(bootstrap_servers_of(settings), shards, TOPIC) as log:
-                yield log
+            servers = bootstrap_servers_of(settings)
+            try:
+                async with KafkaLog.open(servers, shards, TOPIC) as log:
+                    yield log
+            except KafkaConnectionError as error:
+                raise KafkaUnreachableError(
+                    f"Kafka at {servers} cannot be reached: `guilder status` shows what runs, `guilder up` starts it"
+                ) from error
 
 
 @contextmanager

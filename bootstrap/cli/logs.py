@@ -1,6 +1,7 @@
 """`guilder logs`: what the processes have said."""
 
 import json
+import re
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,14 +11,17 @@ import typer
 
 from bootstrap.local_stack import LocalStackError
 from bootstrap.settings import Settings
+from schemas.identifiers import MalformedId, Prefix, parse_public_id
 
 app = typer.Typer(add_completion=False)
 POLL_S: Final = 0.3
 LAST_BYTES: Final = 64 * 1024
+_OTHER_IDS: Final = re.compile(r"req_\w+|[0-9a-fA-F]{32}|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+"""A request's, a trace's, and a UUID as correlation ids are written."""
 
 
 class NoLogError(LocalStackError):
-    """There is no log by that name."""
+    """There is no log by that name, or no line in it that names what was asked for."""
 
 
 @app.command()
@@ -35,7 +39,11 @@ def logs(
     """Print the last lines of one process's log, or of all; or all lines that name somebody."""
     paths = find_logs(Settings().home / "logs", name)
     if about is not None:
-        for path, line in lines_about(paths, about):
+        refuse_other_ids(about)
+        found = lines_about(paths, about)
+        if not found:
+            raise NoLogError(f"no line of the logs that are kept names {about}")
+        for path, line in found:
             echo(path, line, max(len(each.stem) for each in paths), prefixed=name is None)
         return
     width = max(len(path.stem) for path in paths)
@@ -64,6 +72,22 @@ def find_logs(folder: Path, name: str | None) -> list[Path]:
         known = ", ".join(path.stem for path in there) or "none: nothing has run here"
         raise NoLogError(f"there is no such log; there are: {known}")
     return wanted
+
+
+def refuse_other_ids(about: str) -> None:
+    """Refuse what no log line could name: lines name payments and the like by their public ids, and traces."""
+    prefix, _, _ = about.partition("_")
+    if prefix in set(Prefix):
+        try:
+            parse_public_id(Prefix(prefix), about)
+        except MalformedId as error:
+            raise typer.BadParameter(f"{about}: {error}", param_hint="--about") from None
+    elif not _OTHER_IDS.fullmatch(about):
+        kinds = ", ".join(f"{prefix}_…" for prefix in Prefix)
+        raise typer.BadParameter(
+            f"{about} is no id: it is one of {kinds}, a request's req_…, a UUID or a trace's 32 hex digits",
+            param_hint="--about",
+        )
 
 
 def lines_about(paths: Iterable[Path], about: str) -> list[tuple[Path, str]]:

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from aggregates.merchant import ApiKey, Merchant
 from bootstrap.cli.connection import connected_settings
+from bootstrap.cli.database import database_at
 from bootstrap.cli.merchant_terms import by_currency, parse_amount, parse_rate, parse_seconds, terms_of
 from bootstrap.clock import SYSTEM_CLOCK
 from bootstrap.identity import SYSTEM_IDS
@@ -211,17 +212,19 @@ def revoke(
 
 def _at_desk(work: Callable[[MerchantDesk], Awaitable[Result]]) -> Result:
     """What `work` does at the desk of the running installation; a refusal is one sentence and exit code 1."""
+    dsn = dsn_of(connected_settings())
 
     async def at_desk() -> Result:
         # Whatever number of shards the installation has: an operator's shell need not be configured as its processes.
-        store = await EventStore.open(StoreOptions(dsn=dsn_of(connected_settings())))
+        store = await EventStore.open(StoreOptions(dsn=dsn))
         try:
             return await work(MerchantDesk(store, SYSTEM_CLOCK, SYSTEM_IDS))
         finally:
             await store.close()
 
     try:
-        return asyncio.run(at_desk())
+        with database_at(dsn):
+            return asyncio.run(at_desk())
     except ValidationFailed as refusal:
         _complain("; ".join(map(_sentence, refusal.errors)))
         raise typer.Exit(_FAILED) from None

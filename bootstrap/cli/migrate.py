@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from bootstrap.cli.connection import connected_settings
+from bootstrap.cli.database import database_at
 
 app = typer.Typer(add_completion=False)
 
@@ -23,5 +24,6 @@ def migrate(
     settings = connected_settings()
     assert settings.postgres.dsn is not None
     number = shards if shards is not None else settings.shards
-    asyncio.run(apply_migrations(settings.postgres.dsn, shards=number))
+    with database_at(settings.postgres.dsn):
+        asyncio.run(apply_migrations(settings.postgres.dsn, shards=number))
     typer.echo(f"the database is up to date, with {number} shards")

@@ -10,7 +10,9 @@ from urllib.parse import urlsplit
 import typer
 
 from bootstrap.cli.connection import connected_settings
+from bootstrap.cli.database import database_at
 from bootstrap.local_stack.roster import PSP_SIMULATOR, ROSTER, find
+from bootstrap.processes.connections import dsn_of
 from bootstrap.settings import Settings
 
 app = typer.Typer(add_completion=False)
@@ -26,7 +28,9 @@ def run(name: Annotated[ProcessName, typer.Argument(metavar="PROCESS", help="Whi
         become_simulator(Settings())
     import uvloop
 
-    uvloop.run(import_module(process.module).run(connected_settings()))
+    settings = connected_settings()
+    with database_at(dsn_of(settings)):
+        uvloop.run(import_module(process.module).run(settings))
 
 
 def become_simulator(settings: Settings) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import time
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -15,7 +16,7 @@ import typer
 from rich.console import Console
 from rich.live import Live
 
-from bootstrap.cli.complaints import Progress, complaints, of
+from bootstrap.cli.complaints import Progress, abandoned, complaints, of
 from bootstrap.cli.demo_merchant import load_demo
 from bootstrap.cli.status_view import StatusView
 from bootstrap.local_stack import kafka, state
@@ -30,7 +31,10 @@ app = typer.Typer(add_completion=False)
 REFRESH_S: Final = 1.0
 ANSWERS_WITHIN_S: Final = 2.0
 NOT_RUNNING: Final = 3
-"""Exit code when no supervisor runs, as of `systemctl status` and the LSB."""
+"""Exit code when no supervisor runs, as of `systemctl status` and the LSB.
+
+While one runs the exit code is 0, whatever is wrong: a case that waits for a person is no failure of the asking.
+"""
 
 
 @app.command()
@@ -39,14 +43,19 @@ def status(
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Look again every second, until Ctrl-C.")] = False,
 ) -> None:
-    """Show every process with its health, how far each is behind the log, what is wrong, and how to reach everything."""
+    """Show every process with its health, how far each is behind the log, what is wrong, and how to reach everything.
+
+    Exit codes: 0 while an installation runs, whatever `problems` of --json say; 3 where none runs or its supervisor was
+    killed; 1 where its home cannot be read; 2 for a wrong option or setting.
+    """
     home = Settings().home.resolve()
     current = state.load(home)
     look = Look(home)
     if as_json:
         typer.echo(json.dumps(look.taken(current), indent=2))
     elif not current.supervisor_is_alive:
-        Console(highlight=False).print("nothing runs here; `guilder up` starts it")
+        problems = look.taken(current)["problems"] or ["nothing runs here; `guilder up` starts it"]
+        Console(highlight=False).print(*problems, sep="\n", soft_wrap=True)
     elif watch:
         look.watch(Console(highlight=False))
     else:
@@ -70,9 +79,19 @@ class Look:
         seen = asyncio.run(asked(current.postgres_dsn)) if current.supervisor_is_alive else None
         if seen is not None:
             self._progress.look(seen)
-        problems = complaints(found["processes"], seen, self._progress) if current.supervisor_is_alive else []
+        problems = self._problems(current, found["processes"], seen)
         self.rates, self._last = _rates(self._last, seen), seen
         return {**found, "backlog": None if seen is None else _plain(seen), "problems": problems}
+
+    def _problems(
+        self, current: InstallationState, processes: Sequence[Mapping[str, Any]], seen: Backlog | None
+    ) -> list[str]:
+        """What is wrong, in words; nothing is wrong with an installation that was ended, or never begun."""
+        if current.supervisor_is_alive:
+            return complaints(processes, seen, self._progress)
+        if current.supervisor is None:
+            return []
+        return [abandoned([process.name for process in current.processes if process.identity.is_alive])]
 
     def watch(self, console: Console) -> None:
         """Show it anew every second until Ctrl-C, or until nothing runs any more."""

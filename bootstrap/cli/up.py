@@ -23,6 +23,8 @@ from bootstrap.settings import Settings
 
 app = typer.Typer(add_completion=False)
 POLL_S: Final = 0.1
+COMPLAINT: Final = "guilder: "
+"""What begins the sentence that a verb ends with."""
 
 
 @app.command()
@@ -30,7 +32,10 @@ def up(
     *,
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Return once all is healthy.")] = False,
     servers_only: Annotated[bool, typer.Option("--servers-only", help="PostgreSQL and Kafka alone.")] = False,
-    detached: Annotated[bool, typer.Option(hidden=True, help="This is the process that `--detach` started.")] = False,
+    # Named unlike the others, for a mistyped option is answered with those that look like it, hidden ones too.
+    as_supervisor: Annotated[
+        bool, typer.Option("--as-supervisor", hidden=True, help="This is the process that `--detach` started.")
+    ] = False,
 ) -> None:
     """Start PostgreSQL, Kafka, the PSP simulator and all of Guilder; Ctrl-C or `guilder down` ends them."""
     settings = Settings()
@@ -44,7 +49,7 @@ def up(
     if detach:
         start_detached(console, settings, servers_only=servers_only)
     else:
-        supervise(console, settings, servers_only=servers_only, discreet=detached)
+        supervise(console, settings, servers_only=servers_only, discreet=as_supervisor)
 
 
 def supervise(console: Console, settings: Settings, *, servers_only: bool, discreet: bool) -> None:
@@ -106,7 +111,14 @@ def start_detached(console: Console, settings: Settings, *, servers_only: bool) 
     """Start a supervisor that outlives this command, and show its progress until all is healthy."""
     home = settings.home.resolve()
     log_path = home / "logs" / "supervisor.log"
-    command = [sys.executable, "-m", "bootstrap.cli", "up", "--detached", *(["--servers-only"] if servers_only else [])]
+    command = [
+        sys.executable,
+        "-m",
+        "bootstrap.cli",
+        "up",
+        "--as-supervisor",
+        *(["--servers-only"] if servers_only else []),
+    ]
     running = state.load(home)
     supervisor = (
         None
@@ -123,14 +135,24 @@ def start_detached(console: Console, settings: Settings, *, servers_only: bool) 
                 break
             gone = supervisor.exit_code is not None if supervisor is not None else not current.supervisor_is_alive
             if gone:
-                raise ServerFailedError(f"it could not be started; {log_path} ends so:\n{tail(log_path)}")
+                raise ServerFailedError(why_it_ended(log_path))
             time.sleep(POLL_S)
     print_what_to_try(console, home, current)
     console.print("`guilder status` shows how it does, `guilder down` ends it.")
 
 
+def why_it_ended(log_path: Path) -> str:
+    """The one sentence that a supervisor refused to start with, else the end of its log."""
+    last = tail(log_path, 1)
+    if last.startswith(COMPLAINT):
+        return last.removeprefix(COMPLAINT)
+    return f"it could not be started; {log_path} ends so:\n{tail(log_path)}"
+
+
 def print_what_to_try(console: Console, home: Path, current: InstallationState) -> None:
     """Addresses, and commands that work as they are printed."""
+    for name, port in current.replaced_ports.items():
+        console.print(f"  port {port} was in use, so {name} answers on {current.ports[name]}")
     console.print(
         f"\n  PostgreSQL     {current.postgres_dsn}\n  Kafka          {current.kafka_bootstrap}", soft_wrap=True
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from bootstrap.clock import random_bytes
-from bootstrap.local_stack import child, kafka, ports, postgres
+from bootstrap.local_stack import LocalStackError, child, kafka, ports, postgres
 from bootstrap.local_stack.guilder_service import GuilderService
 from bootstrap.local_stack.kafka import KafkaServer
 from bootstrap.local_stack.postgres import PostgresServer
@@ -18,13 +18,13 @@ from bootstrap.local_stack.supervised import Service
 from bootstrap.settings import Settings
 
 SIMULATOR_KEY_FILE: Final = "psp_simulator.key"
-SERVER_PORTS: Final = {
-    "postgres": postgres.DEFAULT_PORT,
-    "kafka": kafka.DEFAULT_PORT,
-    "kafka-controller": kafka.DEFAULT_CONTROLLER_PORT,
-}
-NO_PORTS: Final[Mapping[str, int]] = {}
+POSTGRES_PORTS: Final = {"postgres": postgres.DEFAULT_PORT}
+KAFKA_PORTS: Final = {"kafka": kafka.DEFAULT_PORT, "kafka-controller": kafka.DEFAULT_CONTROLLER_PORT}
 REPOSITORY: Final = Path(__file__).parents[2]
+
+
+class PortTakenError(LocalStackError):
+    """Somebody else listens on a port that was asked for."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,8 @@ class NamedStep:
 class Plan:
     """`set_up` and `finish` make the steps before and after Guilder's processes, from the settings of this run.
 
-    First `prepare_servers`, later `prepare_processes`; either may be called again where a port was lost.
+    First `prepare_servers`, later `prepare_processes`; either may be called again where a port was lost. Then
+    `replaced_ports` tells what a server or process would have had, were it not in use: last time's or the default.
     """
 
     settings: Settings
@@ -47,6 +48,7 @@ class Plan:
     set_up: Callable[[Settings], Sequence[NamedStep]] = lambda _settings: ()
     finish: Callable[[Settings], Sequence[NamedStep]] = lambda _settings: ()
     ports: dict[str, int] = field(default_factory=dict)
+    replaced_ports: dict[str, int] = field(default_factory=dict)
     _postgres: PostgresServer | None = None
     _kafka: KafkaServer | None = None
     _run_settings: Settings | None = None
@@ -74,9 +76,14 @@ class Plan:
         return f"http://{ports.LOOPBACK}:{port}" if port is not None else None
 
     def prepare_servers(self, recorded_ports: Mapping[str, int]) -> ServerAddresses:
-        """Choose the ports and make what the servers need on disk; where a server is given, it is used instead."""
-        self._choose_ports(recorded_ports, SERVER_PORTS)
+        """Choose the ports and make what the servers need on disk; where a server is given, it is used instead.
+
+        Raises PortTakenError, though no process needs its port yet, so that nothing is started in vain.
+        """
+        self._refuse_taken_ports()
         dsn, bootstrap = self.settings.postgres.dsn, self.settings.kafka.bootstrap_servers
+        own = {**(POSTGRES_PORTS if dsn is None else {}), **(KAFKA_PORTS if bootstrap is None else {})}
+        self._choose_ports(recorded_ports, own)
         with ThreadPoolExecutor(1) as pool:
             pending = pool.submit(self._prepare_kafka) if bootstrap is None else None
             if dsn is None:
@@ -96,23 +103,35 @@ class Plan:
         return server
 
     def prepare_processes(self, recorded_ports: Mapping[str, int]) -> None:
-        """Choose the ports of Guilder's processes: late, so that they are not taken meanwhile."""
-        asked = {API.name: self.settings.api.port} if "port" in self.settings.api.model_fields_set else {}
-        self._choose_ports(recorded_ports, {process.name: process.default_port for process in self.roster}, asked)
+        """Choose the ports of Guilder's processes: late, so that they are not taken meanwhile. Raises PortTakenError."""
+        self._refuse_taken_ports()
+        self._choose_ports(recorded_ports, {process.name: process.default_port for process in self.roster})
         settings = self.run_settings
         assert settings.postgres.dsn is not None
         assert settings.kafka.bootstrap_servers is not None
         self._run_settings = self._filled_in(settings.postgres.dsn, settings.kafka.bootstrap_servers)
 
-    def _choose_ports(
-        self, recorded: Mapping[str, int], defaults: Mapping[str, int], asked: Mapping[str, int] = NO_PORTS
-    ) -> None:
-        """Prefer a port that was asked for, then last time's, then the default, then any."""
+    @property
+    def _asked_ports(self) -> dict[str, int]:
+        """The ports that the operator has named, which are taken or refused, never replaced."""
+        asked = API in self.roster and "port" in self.settings.api.model_fields_set
+        return {API.name: self.settings.api.port} if asked else {}
+
+    def _refuse_taken_ports(self) -> None:
+        for port in self._asked_ports.values():
+            if not ports.is_free(port):
+                raise PortTakenError(f"port {port}, which GUILDER_API__PORT asks for, is in use: name another")
+
+    def _choose_ports(self, recorded: Mapping[str, int], defaults: Mapping[str, int]) -> None:
+        """Take what was asked for; else prefer last time's port, then the default, then any."""
         others = {port for name, port in self.ports.items() if name not in defaults}
-        chosen: dict[str, int] = {}
-        for name, default in defaults.items():
-            wishes = [asked.get(name), recorded.get(name), default]
-            chosen[name] = ports.choose(wishes, avoid=others | set(chosen.values()))
+        chosen = self._asked_ports
+        for name in [name for name in defaults if name not in chosen]:
+            wished = recorded.get(name, defaults[name])
+            chosen[name] = ports.choose([wished, defaults[name]], avoid=others | set(chosen.values()))
+            self.replaced_ports.pop(name, None)
+            if chosen[name] != wished:
+                self.replaced_ports[name] = wished
         self.ports |= chosen
 
     def _filled_in(self, dsn: str, bootstrap: str) -> Settings:

@@ -49,12 +49,16 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class InstallationState(msgspec.Struct, frozen=True, kw_only=True):
-    """`supervisor` is null when none runs; `steps` tell how far it has come up; `ports` outlive a run, to be used again."""
+    """`supervisor` is null when none runs; `steps` tell how far it has come up; `ports` outlive a run, to be used again.
+
+    `replaced_ports` are those that were in use, by the name of who would have had them.
+    """
 
     supervisor: RecordedProcess | None = None
     steps: list[Step] = []
     ready: bool = False
     ports: dict[str, int] = {}
+    replaced_ports: dict[str, int] = {}
     processes: list[RecordedProcess] = []
     postgres_dsn: str | None = None
     kafka_bootstrap: str | None = None

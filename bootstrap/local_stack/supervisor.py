@@ -144,13 +144,16 @@ class Supervisor:
     def _prepared_servers(self) -> Sequence[Service]:
         with self._signals.raising():
             found = self.plan.prepare_servers(self._last_ports)
-        self._save(ports=self.plan.ports, postgres_dsn=found.postgres_dsn, kafka_bootstrap=found.kafka_bootstrap)
+        self._save_ports(postgres_dsn=found.postgres_dsn, kafka_bootstrap=found.kafka_bootstrap)
         return self.plan.servers()
 
     def _prepared_processes(self) -> Sequence[Service]:
         self.plan.prepare_processes(self._last_ports)
-        self._save(ports=self.plan.ports, api=self.plan.api_url, psp_simulator=self.plan.psp_simulator_url)
+        self._save_ports(api=self.plan.api_url, psp_simulator=self.plan.psp_simulator_url)
         return self.plan.processes()
+
+    def _save_ports(self, **addresses: str | None) -> None:
+        self._save(ports=self.plan.ports, replaced_ports=self.plan.replaced_ports, **addresses)
 
     def _start_on_free_ports(self, prepare: Callable[[], Sequence[Service]]) -> None:
         """Start what `prepare` returns; again, on other ports, where another program was quicker to take one."""

@@ -7,6 +7,7 @@ hands them to `serve`, which gives every process the same logging, signals, heal
 import asyncio
 import contextlib
 import signal
+import socket
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any, Final, Protocol
 
@@ -47,7 +48,16 @@ def health_details(health: Health) -> HealthReport:
 
 
 class OpsServer(uvicorn.Server):
-    """An HTTP server that leaves the process's signals alone."""
+    """An HTTP server that leaves the process's signals alone, and tells once it listens."""
+
+    def __init__(self, config: uvicorn.Config, on_listening: Callable[[], object] = lambda: None) -> None:
+        super().__init__(config)
+        self._on_listening = on_listening
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, and say so; a port that is in use ends the process."""
+        await super().startup(sockets)
+        self._on_listening()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -110,11 +120,10 @@ async def serve(
     log = structlog.get_logger(name)
     stopping = stop_on_signals()
     ops = ops_application(health, Exposition() if exposition is None else exposition)
-    server = OpsServer(server_config(ops, ops_host, ops_port))
+    server = OpsServer(server_config(ops, ops_host, ops_port), lambda: log.info("started", ops_port=ops_port))
     serving = asyncio.create_task(server.serve(), name="ops")
     work = asyncio.ensure_future(run(stopping))
     stop_asked = asyncio.create_task(stopping.wait(), name="stop asked")
-    log.info("started", ops_port=ops_port)
     try:
         # A server that cannot listen ends the process by itself, so it need not be waited for here.
         await asyncio.wait([work, stop_asked], return_when=asyncio.FIRST_COMPLETED)

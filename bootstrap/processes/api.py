@@ -114,10 +114,11 @@ async def run(settings: Settings) -> None:
     async with application(settings) as app:
         limits = with_files_for(settings.api.limits)
         http = traced(app, settings.telemetry.sampled)
-        server = OpsServer(server_config(http, settings.api.host, settings.api.port, limits))
+        where = {"host": settings.api.host, "port": settings.api.port}
+        config = server_config(http, settings.api.host, settings.api.port, limits)
+        server = OpsServer(config, lambda: log.info("started", **where))
         stopping = stop_on_signals()
         settle_memory()
-        log.info("started", host=settings.api.host, port=settings.api.port)
         serving = asyncio.create_task(server.serve(), name="http")
         asked = asyncio.create_task(stopping.wait(), name="stop asked")
         await asyncio.wait([serving, asked], return_when=asyncio.FIRST_COMPLETED)

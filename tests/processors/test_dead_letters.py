@@ -93,7 +93,7 @@ async def test_the_command_line_lists_shows_and_redrives(pool: Any, database: st
     assert [letter["address"] for letter in json.loads(output)] == [SHARD, STEP, CASE]
     code, output = await guilder(database, "list")
     assert code == 0
-    assert "halted shard" in output
+    assert "halted" in output
     code, output = await guilder(database, "show", SHARD)
     assert code == 0
     assert "position    17\n" in output
@@ -107,6 +107,19 @@ async def test_the_command_line_lists_shows_and_redrives(pool: Any, database: st
     assert code == 1
     assert f"there is no dead letter {SHARD}" in output
     assert (await guilder(database, "redrive"))[0] == 2
+
+
+@pytest.mark.parametrize("columns", [40, 80, 200])
+async def test_addresses_are_listed_whole_however_narrow_the_terminal(
+    pool: Any, database: str, columns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    await pool.execute("UPDATE halted_shards SET reason = 'KeyError: [red] was not expected here, nor anything else'")
+    _, output = await guilder(database, "list")
+    listed = [line.split()[0] for line in output.splitlines() if line.split()]
+    assert {SHARD, STEP, CASE} <= set(listed)
+    assert "…" not in output
+    assert "[red]" in output or columns < 80, "a reason is no markup"
 
 
 async def test_the_command_line_shows_ids_and_times_as_the_api_does(pool: Any, database: str) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from bootstrap.cli.complaints import Progress, complaints, duration
+from bootstrap.cli.complaints import Progress, abandoned, complaints, duration
 from processors.backlog import FOLLOWERS, Backlog, Behind, Halted, OpenSteps
 
 NOW = 1_800_000_000_000
@@ -116,3 +116,10 @@ def test_an_unhealthy_process_and_a_postgresql_that_is_away() -> None:
 )
 def test_durations_are_read_at_a_glance(seconds: float, words: str) -> None:
     assert duration(seconds) == words
+
+
+def test_a_supervisor_that_is_gone_says_what_still_runs_without_it() -> None:
+    assert abandoned([]) == (
+        "the supervisor was killed: run `guilder up` to start again, or `guilder down` to end what is left"
+    )
+    assert "killed (still running without it: postgres, kafka): run" in abandoned(["postgres", "kafka"])

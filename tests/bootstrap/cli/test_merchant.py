@@ -50,6 +50,7 @@ def test_what_is_wrong_is_said_in_a_sentence(shell: Shell) -> None:
     nobody = "mer_" + "0" * 26
     for arguments, code, said in (
         (("merchant", "create", "--name", "A", "--country", "Germany"), 1, "--country has to be an ISO 3166-1"),
+        (("merchant", "create", "--name", "", "--country", "DE"), 1, "--name has to be 1 to 200 characters"),
         (("merchant", "key", "issue", nobody), 1, "no such merchant"),
         (
             ("merchant", "key", "issue", created["merchant_id"], "--scope", "everything"),

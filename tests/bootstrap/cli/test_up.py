@@ -1,12 +1,20 @@
 """`guilder up` where it cannot."""
 
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from rich.console import Console
+from typer.testing import CliRunner
+
+from bootstrap.cli import application
+from bootstrap.cli.up import print_what_to_try
+from bootstrap.local_stack import ports
+from bootstrap.local_stack.state import InstallationState
 
 REPOSITORY = Path(__file__).parents[3]
 
@@ -18,10 +26,10 @@ def guilder(tmp_path: Path) -> Iterator[Guilder]:
     mine = {name: value for name, value in os.environ.items() if not name.startswith("GUILDER_")}
     environment = {**mine, "PYTHONPATH": str(REPOSITORY), "GUILDER_HOME": str(tmp_path / "home")}
 
-    def call(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    def call(*arguments: str, **settings: str) -> "subprocess.CompletedProcess[str]":
         command = [sys.executable, "-m", "bootstrap.cli", *arguments]
         return subprocess.run(
-            command, check=False, capture_output=True, text=True, timeout=180, env=environment, cwd=tmp_path
+            command, check=False, capture_output=True, text=True, timeout=180, env=environment | settings, cwd=tmp_path
         )
 
     yield call
@@ -36,3 +44,26 @@ def test_what_keeps_it_from_starting_is_told(guilder: Guilder, tmp_path: Path) -
     assert "could not be started" in up.stderr
     assert "Not a directory" in up.stderr or "File exists" in up.stderr
     assert guilder("down").stdout == "nothing was running\n"
+
+
+def test_a_port_that_was_asked_for_and_is_in_use_is_refused_in_a_sentence(guilder: Guilder) -> None:
+    port = ports.choose([])
+    with socket.socket() as taken:
+        taken.bind((ports.LOOPBACK, port))
+        taken.listen()
+        up = guilder("up", "--detach", GUILDER_API__PORT=str(port))
+    assert up.returncode == 1
+    assert up.stderr == f"guilder: port {port}, which GUILDER_API__PORT asks for, is in use: name another\n"
+
+
+def test_a_port_that_was_replaced_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    state = InstallationState(ports={"api": 20_123, "relay": 9101}, replaced_ports={"api": 8080})
+    print_what_to_try(Console(), tmp_path, state)
+    assert "port 8080 was in use, so api answers on 20123" in capsys.readouterr().out
+
+
+def test_a_mistyped_option_is_answered_with_those_of_the_help_alone() -> None:
+    for mistyped in ("--trace", "--detached", "--server"):
+        refused = CliRunner().invoke(application, ["up", mistyped])
+        assert refused.exit_code == 2
+        assert not {"--detached,", "--no-detached", "--as-supervisor"} & set(refused.output.replace(")", "").split())

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 from typer.testing import CliRunner
 
@@ -14,7 +15,7 @@ from bootstrap.cli.connection import NotRunningError, connected_settings
 from bootstrap.cli.demo_merchant import DEMO_FILE
 from bootstrap.cli.version import find_version
 from bootstrap.local_stack import state
-from bootstrap.local_stack.state import HomeUnusableError, InstallationState
+from bootstrap.local_stack.state import HomeUnusableError, InstallationState, RecordedProcess
 from bootstrap.settings import Settings
 
 REPOSITORY = Path(__file__).parents[3]
@@ -88,6 +89,24 @@ def test_status_of_nothing_has_the_same_shape_and_says_so_by_its_exit_code(home:
     assert "nothing runs here" in guilder("status").stdout
 
 
+def test_status_names_a_supervisor_that_was_killed(home: Path) -> None:
+    me = RecordedProcess(name="kafka", pid=os.getpid(), started_s=psutil.Process().create_time())
+    gone = RecordedProcess(name="supervisor", pid=os.getpid(), started_s=1.0)
+    relay = RecordedProcess(name="relay", pid=os.getpid(), started_s=1.0)
+    state.save(home, InstallationState(supervisor=gone, processes=[me, relay], ports={"kafka": 1}))
+    answer = guilder("status", "--json")
+    [problem] = json.loads(answer.stdout)["problems"]
+    assert answer.returncode == 3
+    assert problem.startswith("the supervisor was killed (still running without it: kafka)")
+    shown = guilder("status")
+    assert (shown.returncode, shown.stdout) == (3, f"{problem}\n")
+
+
+def test_status_explains_its_exit_codes(home: Path) -> None:
+    shown = " ".join(help_of("status").split())
+    assert "Exit codes: 0 while an installation runs" in shown
+
+
 def test_status_shows_the_demo_merchant(home: Path) -> None:
     home.mkdir()
     (home / DEMO_FILE).write_text('{"merchant_id": "mer_1", "api_key": "gk_test_1"}', encoding="utf-8")
@@ -140,6 +159,14 @@ def test_logs_prints_the_last_lines_of_one_or_of_all(home: Path) -> None:
             log.write(f'{{"payment_intent_id":"{about}","timestamp":"2026-11-25T14:00:0{second}Z"}}\n')
     found = guilder("logs", "--about", about).stdout.splitlines()
     assert [(line[:5].strip(), line[-4:-2]) for line in found] == [("saga", "2Z"), ("relay", "3Z"), ("saga", "4Z")]
+    nobody = guilder("logs", "--about", "pi_06F8Q2ZC4RTJX1M3N5P7R9S0TW")
+    assert (nobody.returncode, nobody.stdout) == (1, "")
+    assert nobody.stderr == "guilder: no line of the logs that are kept names pi_06F8Q2ZC4RTJX1M3N5P7R9S0TW\n"
+    for wrong in ("foo", "pi_06F8"):
+        misused = guilder("logs", "--about", wrong)
+        assert (misused.returncode, misused.stdout) == (2, "")
+        assert wrong in misused.stderr
+    assert guilder("logs", "--about", "0" * 32).returncode == 1
     refused = guilder("logs", "ledger")
     assert refused.returncode == 1
     assert "relay, saga" in refused.stderr
