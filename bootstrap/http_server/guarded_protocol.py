@@ -8,6 +8,7 @@ import asyncio
 import socket
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
+from weakref import ref
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -118,7 +119,7 @@ class GuardedProtocol(HttpToolsProtocol):
             self._stop(MalformedRequest("A request names its Host once (RFC 9112 section 3.2)."))
         super().on_headers_complete()
         # The application runs no earlier than in the next turn of the loop.
-        self.scope["extensions"] = {AT_ONCE: {"answer": partial(answer_at_once, self.cycle)}}
+        self.scope["extensions"] = {AT_ONCE: {"answer": partial(answer_at_once, ref(self.cycle))}}
         if self.scope["http_version"] not in _VERSIONS:
             self._stop(MalformedRequest("The version of HTTP is neither 1.1 nor 1.0."))
         if len(self.pipeline) > self._max_pipelined:

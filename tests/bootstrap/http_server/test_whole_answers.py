@@ -1,6 +1,7 @@
 """What an application answers at once reads like what it answers in messages, and leaves in one write."""
 
 import asyncio
+import gc
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -101,6 +102,27 @@ async def test_a_client_that_has_gone_is_not_written_to(monkeypatch: pytest.Monk
             await answered.wait()
 
     assert written == []
+
+
+@pytest.mark.parametrize("path", ["/whole", "/messages"])
+async def test_a_request_leaves_nothing_to_the_collector_of_cycles(path: str) -> None:
+    async with _connected(Answering()) as raw:
+
+        async def ask(times: int) -> None:
+            for _ in range(times):
+                await raw.send(f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+                assert (await raw.answer()).status == 200
+
+        await ask(10)
+        gc.collect()
+        gc.disable()
+        try:
+            await ask(100)
+            left = gc.collect()
+        finally:
+            gc.enable()
+
+    assert left < 100
 
 
 class _Noting:
