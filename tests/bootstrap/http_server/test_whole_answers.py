@@ -104,6 +104,28 @@ async def test_a_client_that_has_gone_is_not_written_to(monkeypatch: pytest.Monk
     assert written == []
 
 
+async def test_an_answer_waits_until_the_one_before_is_taken() -> None:
+    begun, written = asyncio.Semaphore(0), []
+    body = bytes(8 * 1024 * 1024)  # more than the system holds for a client that does not read
+
+    async def large(scope: Any, receive: Any, _send: Any) -> None:
+        await receive()
+        begun.release()
+        await scope["extensions"][AT_ONCE]["answer"](200, [(b"content-length", b"%d" % len(body))], body)
+        written.append(scope["path"])
+
+    async with _connected(large) as raw, asyncio.timeout(20):
+        await raw.send(b"".join(b"GET /%d HTTP/1.1\r\nHost: a\r\n\r\n" % number for number in (1, 2, 3)))
+        await begun.acquire()
+        await begun.acquire()
+        await asyncio.sleep(0.1)
+        assert written == ["/1"]
+        for _ in range(3):
+            assert (await raw.answer()).body == body
+
+    assert written == ["/1", "/2", "/3"]
+
+
 @pytest.mark.parametrize("path", ["/whole", "/messages"])
 async def test_a_request_leaves_nothing_to_the_collector_of_cycles(path: str) -> None:
     async with _connected(Answering()) as raw:
