@@ -1,7 +1,8 @@
 """How far a read model has come, and how events are applied so that each one counts once.
 
 A batch is one transaction, for one shard or for several: lock their live checkpoints, cut what each projection has
-already, apply the rest, move the checkpoints. What a process remembers is never trusted: after a rebalance two of them may hold the same events.
+already, apply the rest, move the checkpoints. What a process remembers is never trusted: after a rebalance two of them
+may hold the same events.
 """
 
 from collections.abc import Mapping, Sequence

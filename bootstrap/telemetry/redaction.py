@@ -25,9 +25,10 @@ _SECRETS: Final = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
+_DIGITS: Final = re.compile("[0-9](?:[ -]?[0-9]){12,}")
 # Where a text was quoted, a number may follow an escape such as \x10, whose digits are none of its own.
-_DIGITS: Final = re.compile(
-    r"(?P<escape>\\(?:x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8}))|[0-9](?:[ -]?[0-9]){12,}",
+_DIGITS_BEHIND_ESCAPES: Final = re.compile(
+    rf"(?P<escapes>(?:\\(?:x[0-9a-f]{{2}}|u[0-9a-f]{{4}}|U[0-9a-f]{{8}}))+)(?P<digits>{_DIGITS.pattern})"
 )
 _GROUP: Final = re.compile(r"[0-9]+")
 _SHORTEST_SECRET: Final = 6
@@ -68,7 +69,9 @@ class Redaction:
         """A text without them."""
         if self._own is not None:
             text = self._own.sub(REDACTED, text)
-        return _DIGITS.sub(_without_cards, _SECRETS.sub(_without_secret, text))
+        # Both ways, for what looks like an escape may as well be a backslash and a number.
+        text = _DIGITS.sub(_without_cards, _SECRETS.sub(_without_secret, text))
+        return _DIGITS_BEHIND_ESCAPES.sub(lambda found: found["escapes"] + _without_cards_in(found["digits"]), text)
 
 
 def _without_secret(found: re.Match[str]) -> str:
@@ -76,10 +79,11 @@ def _without_secret(found: re.Match[str]) -> str:
 
 
 def _without_cards(found: re.Match[str]) -> str:
+    return _without_cards_in(found[0])
+
+
+def _without_cards_in(run: str) -> str:
     """Groups of digits, joined by blanks or dashes, without those that make a card number together."""
-    if found["escape"]:
-        return found[0]
-    run = found[0]
     groups = list(_GROUP.finditer(run))
     kept: list[str] = []
     index, end = 0, 0

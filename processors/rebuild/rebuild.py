@@ -166,9 +166,8 @@ class Rebuild:
                 continue
             async with self._pool.acquire() as connection, connection.transaction():
                 checkpoint = await generations.lock(connection, name, green, shard)
-                reached = (await apply_after(connection, self._projection, {shard: checkpoint}, {shard: records}))[
-                    shard
-                ]
+                moved = await apply_after(connection, self._projection, {shard: checkpoint}, {shard: records})
+            reached = moved[shard]
             self._events += reached - position
             moved_at = loop.time()
             self._progress(shard, reached, until)

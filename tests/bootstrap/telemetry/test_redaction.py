@@ -151,6 +151,8 @@ def test_a_card_number_among_other_figures_is_found() -> None:
     redaction = Redaction()
     assert redaction.text(repr("\x104111111111111111")) == "'\\x10[card number]'"
     assert redaction.text(repr("\U000426a04111111111111111")) == "'\\U000426a0[card number]'"
+    for prefix in ("\\x", "\\u", "\\U"):
+        assert redaction.text(prefix + "4111111111111111") == prefix + "[card number]"
     assert redaction.text(repr("\x1fBearer abc")) == "'\\x1fBearer [redacted]'"
     assert redaction.text("12 4111 1111 1111 1111 99") == "12 [card number] 99"
     assert redaction.text("4111-1111-1111-1111 4111-1111-1111-1111") == "[card number] [card number]"
