@@ -50,7 +50,7 @@ class ClientGone(Exception):
     """The client closed the connection before its request was whole; there is nobody to answer."""
 
 
-class Reply(msgspec.Struct, frozen=True):
+class Reply(msgspec.Struct, frozen=True, gc=False):
     """An answer as it goes over the wire."""
 
     status: int

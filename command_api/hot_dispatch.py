@@ -22,6 +22,7 @@ _PARAMETER: Final = None
 _END: Final = object()
 _NONE: Final[Mapping[str, Any]] = {}
 _Node = dict[Any, Any]
+_Found = tuple[Route[Any], Any, Mapping[str, str]]
 
 
 class HotDispatch:
@@ -30,6 +31,7 @@ class HotDispatch:
     def __init__(self, routes: Sequence[tuple[Route[Any], Any]], edge: Edge, fallback: App) -> None:
         self._edge = edge
         self._fallback = fallback
+        self._whole: dict[tuple[str, str], _Found] = {}  # routes without parameters, by method and path
         self._trees: dict[str, _Node] = {}
         for route, services in routes:
             if route.hot:
@@ -67,8 +69,13 @@ class HotDispatch:
                 names.append(segment.strip("{}"))
             node = node.setdefault(_PARAMETER if segment.startswith("{") else segment, {})
         node[_END] = (route, services, tuple(names))
+        if not names:
+            self._whole[route.method, route.path] = (route, services, _NONE)
 
-    def _find(self, method: str, path: str) -> tuple[Route[Any], Any, Mapping[str, str]] | None:
+    def _find(self, method: str, path: str) -> _Found | None:
+        whole = self._whole.get((method, path))
+        if whole is not None:
+            return whole
         node = self._trees.get(method)
         values = []
         for segment in path.split("/")[1:]:

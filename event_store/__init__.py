@@ -11,7 +11,7 @@ from event_store.options import StoreOptions
 from event_store.record_hashes import NO_PREDECESSOR, record_hash
 from event_store.schema_copies import SchemaDisagreement
 from event_store.store import EventStore, WrongNumberOfShards
-from event_store.streams import Stream, StreamCorrupt
+from event_store.stream import Stream, StreamCorrupt
 
 __all__ = [
     "NO_PREDECESSOR",

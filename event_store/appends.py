@@ -12,7 +12,7 @@ from schemas.identifiers import shard_of
 from schemas.records import Record
 
 
-class NewEvent(msgspec.Struct, frozen=True):
+class NewEvent(msgspec.Struct, frozen=True, gc=False):
     """An event to append: `payload` is its wire frame, `metadata` its envelope's canonical JSON."""
 
     event_id: UUID
@@ -21,7 +21,7 @@ class NewEvent(msgspec.Struct, frozen=True):
     metadata: bytes
 
 
-class Append(msgspec.Struct, frozen=True):
+class Append(msgspec.Struct, frozen=True, gc=False):
     """One command's events for one stream, all or none.
 
     `expected_version` and `expected_hash` are the stream's end that the command was decided on (0 and 32 zero bytes for
@@ -36,7 +36,7 @@ class Append(msgspec.Struct, frozen=True):
     request_hash: bytes | None = None
 
 
-class Appended(msgspec.Struct, frozen=True):
+class Appended(msgspec.Struct, frozen=True, gc=False):
     """The command's events as they now stand in the log."""
 
     records: tuple[Record, ...]
@@ -59,7 +59,7 @@ class VersionConflict(IntegrityError):
         self.expected_version = expected_version
 
 
-class Sealed(msgspec.Struct, frozen=True):
+class Sealed(msgspec.Struct, frozen=True, gc=False):
     """An `Append` with its shard and the record hash of each event, ready to be written."""
 
     append: Append

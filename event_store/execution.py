@@ -1,7 +1,6 @@
 """Executing a command: load the stream, let the aggregate decide, append, and decide again if someone was faster."""
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 from uuid import UUID
@@ -9,7 +8,9 @@ from uuid import UUID
 import msgspec
 
 from event_store.appends import AlreadyDone, Append, Appended, NewEvent, VersionConflict
-from event_store.streams import Stream, Streams
+from event_store.stream import Stream
+from event_store.stream_cache import Folded, StreamCache
+from event_store.streams import Streams
 from schemas.clock import IdFactory
 from schemas.codec import encode
 from schemas.envelope import Envelope
@@ -39,7 +40,7 @@ class Decider(Protocol[State, Command_contra]):
         ...
 
 
-class Executed(msgspec.Struct, Generic[State], frozen=True):
+class Executed(msgspec.Struct, Generic[State], frozen=True, gc=False):
     """What came of a command: the state after it, the events it appended, and the whole stream with them."""
 
     state: State
@@ -47,7 +48,7 @@ class Executed(msgspec.Struct, Generic[State], frozen=True):
     stream: Stream
 
 
-class _Fold(msgspec.Struct, frozen=True):
+class _Fold(msgspec.Struct, frozen=True, gc=False):
     """A stream and what one decider folds it to; `fresh` when it was just read from the database."""
 
     decider: Any
@@ -76,18 +77,17 @@ class Execution:
     def __init__(
         self,
         streams: Streams,
+        cache: StreamCache,
         append: Callable[[Append], Awaitable[Appended]],
         *,
         conflict_retries: int,
         waiting_limit: int,
-        cached_states: int,
     ) -> None:
         self._streams = streams
+        self._cache = cache
         self._append = append
         self._conflict_retries = conflict_retries
         self._waiting_limit = waiting_limit
-        self._cached_states = cached_states
-        self._folds: OrderedDict[UUID, _Fold] = OrderedDict()
         self._turns: dict[UUID, _Turn] = {}
         self._waiting = 0
 
@@ -149,7 +149,7 @@ class Execution:
     async def _first_fold(
         self, decider: Decider[State, Command], stream_id: UUID, expected_version: int | None
     ) -> _Fold:
-        known = self._streams.cached(stream_id)
+        known = self._cache.stream(stream_id)
         if known is None and expected_version == 0:
             # A stream that is said to be new need not be read: the append finds out.
             return _Fold(decider, Stream(stream_id), decider.initial(), fresh=False)
@@ -158,24 +158,16 @@ class Execution:
         return self._folded(decider, await self._streams.load(stream_id), fresh=True)
 
     def _folded(self, decider: Any, stream: Stream, *, fresh: bool) -> _Fold:
-        known = self._folds.get(stream.stream_id)
-        if known is not None and known.decider is decider and known.stream.version <= stream.version:
-            state, rest = known.state, stream.records[known.stream.version :]
+        known = self._cache.folded(stream.stream_id)
+        if known is not None and known.decider is decider and known.version <= stream.version:
+            state, rest = known.state, stream.records[known.version :]
         else:
             state, rest = decider.initial(), stream.records
         for recorded in rest:
             state = decider.evolve(state, recorded)
-        fold = _Fold(decider, stream, state, fresh)
         if stream.version:
-            self._remember(fold)
-        return fold
-
-    def _remember(self, fold: _Fold) -> None:
-        stream_id = fold.stream.stream_id
-        self._folds[stream_id] = fold
-        self._folds.move_to_end(stream_id)
-        if len(self._folds) > self._cached_states:
-            self._folds.popitem(last=False)
+            self._cache.remember(stream, Folded(decider, stream.version, state))
+        return _Fold(decider, stream, state, fresh)
 
     async def _store(
         self,
@@ -211,8 +203,7 @@ class Execution:
         stream, state = fold.stream.extended(records, decoded), fold.state
         for recorded in decoded:
             state = fold.decider.evolve(state, recorded)
-        self._streams.remember(stream)
-        self._remember(_Fold(fold.decider, stream, state, fresh=True))
+        self._cache.remember(stream, Folded(fold.decider, stream.version, state))
         return Executed(state, decoded, stream)
 
     async def _raise_if_done(self, stream_id: UUID, command_key: UUID | None) -> None:

@@ -7,7 +7,8 @@ class StoreOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Settings of one process's store; times carry their unit, the other figures are counts.
 
     `shards` is what the process is configured with: a database with another number is refused (null: whatever the
-    database says). `queue_limit` bounds the commands that wait for a flush, `batch_limit` those of one flush. A
+    database says). `queue_limit` bounds the commands that wait for a flush, `batch_limit` those of one flush, `cached_events` what is kept in memory of
+    streams. A
     statement that exceeds its timeouts is given up by the server; a lost connection is sought again for
     `reconnect_deadline_s` before callers hear `ShardUnavailable`.
     """
@@ -21,7 +22,7 @@ class StoreOptions(msgspec.Struct, frozen=True, kw_only=True):
     connect_timeout_s: float = 5.0
     reconnect_deadline_s: float = 10.0
     read_connections: int = 4
-    cached_streams: int = 4096
+    cached_events: int = 65_536
     conflict_retries: int = 16
     notify_interval_ms: int = 5
     poll_interval_ms: int = 50

@@ -11,7 +11,9 @@ from event_store.group_commit import GroupCommit
 from event_store.notifier import HeadNotifier
 from event_store.options import StoreOptions
 from event_store.schema_copies import agree_on_schemas
-from event_store.streams import COLUMNS, Stream, Streams, record_of
+from event_store.stream import Stream
+from event_store.stream_cache import StreamCache
+from event_store.streams import COLUMNS, Streams, record_of
 from event_store.traced_appends import traced
 from event_store.watch import Watch
 from schemas.clock import IdFactory
@@ -35,17 +37,18 @@ class EventStore:
     def __init__(self, options: StoreOptions, shards: int) -> None:
         self._shards = shards
         self._connections = ReadConnections(options)
-        self._streams = Streams(self._connections, cached_streams=options.cached_streams)
+        cache = StreamCache(events=options.cached_events)
+        self._streams = Streams(self._connections, cache)
         self._watch = Watch(options, self._connections, self._streams.load)
         self._notifier = HeadNotifier(options)
         self._writer = GroupCommit(options, shards=shards, record_at=self._record_at, committed=self._committed)
         self._append = traced(self._writer.append)
         self._execution = Execution(
             self._streams,
+            cache,
             self._append,
             conflict_retries=options.conflict_retries,
             waiting_limit=options.queue_limit,
-            cached_states=options.cached_streams,
         )
 
     @classmethod

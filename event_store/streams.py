@@ -1,17 +1,15 @@
-"""Streams: one aggregate's events in order, read in batches and kept in a small cache."""
+"""Reading streams from PostgreSQL: many in one query, and of a stream that is known only what is new."""
 
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
-import msgspec
-
 from event_store.connections import ReadConnections
-from event_store.record_hashes import NO_PREDECESSOR
+from event_store.stream import Stream, StreamCorrupt
+from event_store.stream_cache import StreamCache
 from schemas.codec import FrameMalformed
 from schemas.identifiers import shard_of
-from schemas.records import Record, RecordedEvent
+from schemas.records import Record
 from schemas.tick_batch import TickBatch
 
 COLUMNS: Final = (
@@ -39,45 +37,12 @@ CROSS JOIN LATERAL (
 _QUERY_LIMIT: Final = 512
 
 
-class StreamCorrupt(Exception):
-    """Versions of a stream that are not 1, 2, 3 …: the log was damaged behind the store's back."""
-
-
-class Stream(msgspec.Struct, frozen=True):
-    """All events of an aggregate; `version` 0 and 32 zero bytes when there are none.
-
-    (`version`, `record_hash`) is the token that an append is compared with.
-    """
-
-    stream_id: UUID
-    records: tuple[RecordedEvent, ...] = ()
-    version: int = 0
-    record_hash: bytes = NO_PREDECESSOR
-
-    def extended(self, records: Sequence[Record], decoded: Sequence[RecordedEvent]) -> "Stream":
-        """This stream and the records that follow it, which come decoded as well.
-
-        Raises:
-            StreamCorrupt: they do not follow it.
-        """
-        if not records:
-            return self
-        if [record.version for record in records] != list(range(self.version + 1, self.version + 1 + len(records))):
-            raise StreamCorrupt(f"stream {self.stream_id} does not go on from version {self.version} without a gap")
-        last = records[-1]
-        return Stream(self.stream_id, (*self.records, *decoded), last.version, last.record_hash)
-
-
 class Streams:
-    """Loads streams: many in one query, and of a stream that is known only what is new.
+    """Loads streams, as far as `cache` does not know them, and puts there what it has read."""
 
-    The cache holds what is committed and nothing else, so it may be behind but never wrong.
-    """
-
-    def __init__(self, connections: ReadConnections, *, cached_streams: int) -> None:
+    def __init__(self, connections: ReadConnections, cache: StreamCache) -> None:
         self._connections = connections
-        self._cached_streams = cached_streams
-        self._cache: OrderedDict[UUID, Stream] = OrderedDict()
+        self._cache = cache
         self._loads: TickBatch[UUID, Stream] = TickBatch(self._load, limit=_QUERY_LIMIT)
         self._keys: TickBatch[tuple[int, UUID], Record | None] = TickBatch(self._find, limit=_QUERY_LIMIT)
 
@@ -89,26 +54,13 @@ class Streams:
         """The first event of the command that owns the key."""
         return await self._keys.get((shard, command_key))
 
-    def cached(self, stream_id: UUID) -> Stream | None:
-        """The stream as it was when this process last saw it."""
-        return self._cache.get(stream_id)
-
-    def remember(self, stream: Stream) -> None:
-        """Keep a committed state, unless a newer one is known."""
-        known = self._cache.get(stream.stream_id)
-        if known is None or known.version < stream.version:
-            self._cache[stream.stream_id] = stream
-        self._cache.move_to_end(stream.stream_id)
-        if len(self._cache) > self._cached_streams:
-            self._cache.popitem(last=False)
-
     async def close(self) -> None:
         """Wait for the queries that are under way."""
         await self._loads.close()
         await self._keys.close()
 
     async def _load(self, stream_ids: Sequence[UUID]) -> Mapping[UUID, Stream | Exception]:
-        known = {stream_id: self._cache.get(stream_id) or Stream(stream_id) for stream_id in stream_ids}
+        known = {stream_id: self._cache.stream(stream_id) or Stream(stream_id) for stream_id in stream_ids}
         rows = await self._connections.fetch(
             TAILS,
             [shard_of(stream_id) for stream_id in known],
@@ -128,7 +80,7 @@ class Streams:
                 found[stream_id] = error
             else:
                 found[stream_id] = stream
-                self.remember(stream)
+                self._cache.remember(stream)
         return found
 
     async def _find(self, keys: Sequence[tuple[int, UUID]]) -> Mapping[tuple[int, UUID], Record | None]:

@@ -11,7 +11,7 @@ from uuid import UUID
 from event_store.connections import ReadConnections
 from event_store.head_listener import HeadListener
 from event_store.options import StoreOptions
-from event_store.streams import Stream
+from event_store.stream import Stream
 from schemas.errors import ShardUnavailable
 from schemas.identifiers import shard_of
 

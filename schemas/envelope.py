@@ -12,14 +12,14 @@ from schemas.identifiers import Prefix, public_id
 API_VERSION = "2026-11-01"
 
 
-class Actor(msgspec.Struct, frozen=True):
+class Actor(msgspec.Struct, frozen=True, gc=False):
     """Who acted: `type` says what kind of actor, `id` which one (a key's public id, an operator's name, a worker)."""
 
     type: Literal["api_key", "operator", "saga", "timer", "system"]
     id: str
 
 
-class Envelope(msgspec.Struct, frozen=True, kw_only=True):
+class Envelope(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """An event's metadata; every field is always present, null where it does not apply.
 
     `effective_at` is when the fact holds in the world (Unix ms), as `recorded_at` is when the log learned of it.

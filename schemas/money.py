@@ -7,7 +7,7 @@ from schemas.currencies import exponent_of
 MAX_AMOUNT = 999_999_999_999
 
 
-class Money(msgspec.Struct, frozen=True, order=True):
+class Money(msgspec.Struct, frozen=True, order=True, gc=False):
     """`amount` minor units (cents, yen, fils) of `currency`; both sides of any arithmetic are of one currency."""
 
     amount: int

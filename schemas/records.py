@@ -9,7 +9,7 @@ from schemas.envelope import Envelope, decode_envelope
 from schemas.events import Event
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True):
+class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One row of the log. `payload` is the wire frame, `metadata` the envelope's canonical JSON.
 
     `position` is dense per shard and `version` dense per stream, both from 1; `recorded_at` is Unix milliseconds;
@@ -44,7 +44,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-class RecordedEvent(msgspec.Struct, frozen=True, kw_only=True):
+class RecordedEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """An event with its place in the log and its envelope: what `evolve`, posting rules and read models see."""
 
     event: Event

@@ -27,7 +27,7 @@ PaymentIntentStatus = Literal[
 MovementStatus = Literal["processing", "succeeded", "failed", "reversed"]
 
 
-class PaymentMethodResource(msgspec.Struct, frozen=True, kw_only=True):
+class PaymentMethodResource(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """How the payer paid, with nothing that could be charged or would name the payer."""
 
     type: str
@@ -35,7 +35,7 @@ class PaymentMethodResource(msgspec.Struct, frozen=True, kw_only=True):
     last4: str | None
 
 
-class PaymentErrorResource(msgspec.Struct, frozen=True, kw_only=True):
+class PaymentErrorResource(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Why the last authorization was declined; a decline is an answer, not an error of the request."""
 
     code: str
@@ -45,14 +45,14 @@ class PaymentErrorResource(msgspec.Struct, frozen=True, kw_only=True):
     retryable: bool
 
 
-class NextActionResource(msgspec.Struct, frozen=True, kw_only=True):
+class NextActionResource(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What the payer has to do next, such as 3-D Secure at `url`."""
 
     type: str
     url: str
 
 
-class CaptureResource(msgspec.Struct, frozen=True, kw_only=True):
+class CaptureResource(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One capture of a payment intent."""
 
     id: str
@@ -66,7 +66,7 @@ class CaptureResource(msgspec.Struct, frozen=True, kw_only=True):
     psp_fee: int | None
 
 
-class RefundResource(msgspec.Struct, frozen=True, kw_only=True):
+class RefundResource(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One refund of a payment intent."""
 
     id: str
@@ -79,7 +79,7 @@ class RefundResource(msgspec.Struct, frozen=True, kw_only=True):
     refunded_at: str | None
 
 
-class AttemptResource(msgspec.Struct, frozen=True, kw_only=True):
+class AttemptResource(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One call of a PSP, by our reference for it."""
 
     id: str
@@ -91,7 +91,7 @@ class AttemptResource(msgspec.Struct, frozen=True, kw_only=True):
     ended_at: str | None
 
 
-class PaymentIntentResource(msgspec.Struct, frozen=True, kw_only=True):
+class PaymentIntentResource(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A payment intent, whole."""
 
     id: str
@@ -129,7 +129,7 @@ class PaymentIntentResource(msgspec.Struct, frozen=True, kw_only=True):
     version: int
 
 
-class ListResource(msgspec.Struct, Generic[Item], frozen=True, kw_only=True):
+class ListResource(msgspec.Struct, Generic[Item], frozen=True, kw_only=True, gc=False):
     """One page of a list; `next_cursor` is opaque and null on the last page."""
 
     object: Literal["list"] = "list"
@@ -138,7 +138,7 @@ class ListResource(msgspec.Struct, Generic[Item], frozen=True, kw_only=True):
     next_cursor: str | None
 
 
-class FieldProblem(msgspec.Struct, frozen=True, kw_only=True):
+class FieldProblem(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One bad field of a request."""
 
     pointer: str
@@ -146,7 +146,7 @@ class FieldProblem(msgspec.Struct, frozen=True, kw_only=True):
     detail: str
 
 
-class Problem(msgspec.Struct, frozen=True, kw_only=True):
+class Problem(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """RFC 9457; `code` is stable and `request_id` leads to the logs. Some codes add members, such as `available`."""
 
     type: str

@@ -16,7 +16,7 @@ Scope = Literal["payments:read", "payments:write", "ledger:read", "audit:read", 
 Services = TypeVar("Services")
 
 
-class Principal(msgspec.Struct, frozen=True, kw_only=True):
+class Principal(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Who is calling. A merchant's key has a `merchant_id` and a mode; the operator's has neither and every scope."""
 
     merchant_id: UUID | None
@@ -25,7 +25,7 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     actor: Actor
 
 
-class Call(msgspec.Struct, kw_only=True):
+class Call(msgspec.Struct, kw_only=True, gc=False):
     """One HTTP request that has been authenticated: header names lower-case, `path_params` and `query` decoded."""
 
     method: str
@@ -38,7 +38,7 @@ class Call(msgspec.Struct, kw_only=True):
     request_id: str
 
 
-class Answer(msgspec.Struct, kw_only=True):
+class Answer(msgspec.Struct, kw_only=True, gc=False):
     """What is sent back: `body` is a resource that msgspec renders as JSON."""
 
     status: int
@@ -46,7 +46,7 @@ class Answer(msgspec.Struct, kw_only=True):
     headers: dict[str, str] = {}
 
 
-class Parameter(msgspec.Struct, frozen=True, kw_only=True):
+class Parameter(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A query parameter or header as the OpenAPI document shows it."""
 
     name: str
@@ -56,7 +56,7 @@ class Parameter(msgspec.Struct, frozen=True, kw_only=True):
     required: bool = False
 
 
-class Route(msgspec.Struct, Generic[Services], frozen=True, kw_only=True):
+class Route(msgspec.Struct, Generic[Services], frozen=True, kw_only=True, gc=False):
     """One endpoint. `path` has `{names}`; `hot` asks for the dispatch that bypasses the framework.
 
     `request` is the msgspec type of the body (null: no body), `response` that of the answer; `responses` says what

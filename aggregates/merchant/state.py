@@ -12,7 +12,7 @@ DEFAULT_SETTLEMENT_DELAY_S: Final = 2 * 24 * 60 * 60
 _NOBODY = UUID(int=0)
 
 
-class FeePlan(msgspec.Struct, frozen=True, kw_only=True):
+class FeePlan(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The platform's fees: parts per million, and minor units by currency. Version 0 is the plan of nobody's asking."""
 
     version: int = 0
@@ -22,7 +22,7 @@ class FeePlan(msgspec.Struct, frozen=True, kw_only=True):
     returned_on_refund: bool = False
 
 
-class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
+class ApiKey(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A key by its SHA-256 (lower-case hex); `expires_at` is Unix ms, null for never."""
 
     id: UUID
@@ -38,7 +38,7 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
         return self.revoked_at is None and (self.expires_at is None or now_ms < self.expires_at)
 
 
-class Merchant(msgspec.Struct, frozen=True, kw_only=True):
+class Merchant(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A merchant; `version` 0 is one that does not exist."""
 
     id: UUID = _NOBODY

@@ -15,7 +15,7 @@ from schemas.events.psp import CardFacts, Decline, PspFee, PspResult, Source
 from schemas.events.unknown_outcomes import NextStep, UnknownCause
 
 
-class RequestAuthorization(msgspec.Struct, frozen=True, kw_only=True):
+class RequestAuthorization(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Hold the money (capture method manual) or take it at once (automatic, as capture `capture_id`)."""
 
     operation_id: UUID
@@ -24,7 +24,7 @@ class RequestAuthorization(msgspec.Struct, frozen=True, kw_only=True):
     initiator: Literal["cit", "mit"] = "cit"
 
 
-class CreatePaymentIntent(msgspec.Struct, frozen=True, kw_only=True):
+class CreatePaymentIntent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Begin a payment; `fee_plan` and `settlement_delay_s` are the merchant's of this moment.
 
     `authorize` asks for the authorization in the same breath.
@@ -42,7 +42,7 @@ class CreatePaymentIntent(msgspec.Struct, frozen=True, kw_only=True):
     authorize: RequestAuthorization | None
 
 
-class RequestCapture(msgspec.Struct, frozen=True, kw_only=True):
+class RequestCapture(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Capture `amount`, or all that is left when null; `final` (null: true without amount, else false) frees the rest."""
 
     operation_id: UUID
@@ -51,7 +51,7 @@ class RequestCapture(msgspec.Struct, frozen=True, kw_only=True):
     final: bool | None
 
 
-class RequestRefund(msgspec.Struct, frozen=True, kw_only=True):
+class RequestRefund(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Give back `amount`, or all that is left when null."""
 
     operation_id: UUID
@@ -60,14 +60,14 @@ class RequestRefund(msgspec.Struct, frozen=True, kw_only=True):
     reason: str | None
 
 
-class RequestCancellation(msgspec.Struct, frozen=True, kw_only=True):
+class RequestCancellation(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Release what is neither captured nor released."""
 
     operation_id: UUID
     reason: str
 
 
-class StartAttempt(msgspec.Struct, frozen=True, kw_only=True):
+class StartAttempt(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The saga is about to call a PSP for `operation_id`; decided again for an attempt that has started, nothing happens."""
 
     attempt_id: UUID
@@ -88,7 +88,7 @@ Words = tuple[int | str | None, ...]
 """What a PSP told, as far as it makes one word of it another: never how or when it came."""
 
 
-class PspOutcome(msgspec.Struct, frozen=True, kw_only=True):
+class PspOutcome(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A PSP's definitive answer to one attempt, in our minor units; `decline` is set exactly when not `approved`."""
 
     result: PspResult
@@ -119,7 +119,7 @@ class PspOutcome(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-class RecordOutcome(msgspec.Struct, frozen=True, kw_only=True):
+class RecordOutcome(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A definitive answer came, early or late; the aggregate decides what it means now."""
 
     attempt_id: UUID
@@ -127,7 +127,7 @@ class RecordOutcome(msgspec.Struct, frozen=True, kw_only=True):
     now_ms: int
 
 
-class RecordUnknown(msgspec.Struct, frozen=True, kw_only=True):
+class RecordUnknown(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The call of an attempt ended without a definitive answer after `tries` calls."""
 
     attempt_id: UUID
@@ -138,7 +138,7 @@ class RecordUnknown(msgspec.Struct, frozen=True, kw_only=True):
     next_at: int | None
 
 
-class OpenCase(msgspec.Struct, frozen=True, kw_only=True):
+class OpenCase(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Everything automatic was tried on an attempt; a person has to find out."""
 
     case_id: UUID
@@ -146,7 +146,7 @@ class OpenCase(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
-class RecordCaptureReversal(msgspec.Struct, frozen=True, kw_only=True):
+class RecordCaptureReversal(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The PSP took back `amount` of a capture that had succeeded, and gave back `psp_fee_returned` of its fee for it.
 
     `result` names the attempt that captured; its `psp_operation_reference` is that of the reversal, null where the PSP
@@ -160,7 +160,7 @@ class RecordCaptureReversal(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
-class RecordRefundReversal(msgspec.Struct, frozen=True, kw_only=True):
+class RecordRefundReversal(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A refund that had succeeded came back whole; `result` names the attempt that refunded."""
 
     refund_id: UUID
@@ -168,7 +168,7 @@ class RecordRefundReversal(msgspec.Struct, frozen=True, kw_only=True):
     decline: Decline
 
 
-class AdjustPspFee(msgspec.Struct, frozen=True, kw_only=True):
+class AdjustPspFee(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The PSP named its fee of a capture after it: what it keeps in all, `amount` minor units of `currency`.
 
     `result` names the attempt that captured.
@@ -180,14 +180,14 @@ class AdjustPspFee(msgspec.Struct, frozen=True, kw_only=True):
     result: PspResult
 
 
-class ExpireAuthorization(msgspec.Struct, frozen=True, kw_only=True):
+class ExpireAuthorization(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The hold's time is over at `now_ms`, and the PSP (or its silence past the deadline) confirms it."""
 
     now_ms: int
     confirmed_by: Source
 
 
-class MakeFundsAvailable(msgspec.Struct, frozen=True, kw_only=True):
+class MakeFundsAvailable(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The settlement delay of a capture is over at `now_ms`."""
 
     capture_id: UUID

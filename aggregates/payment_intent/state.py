@@ -26,7 +26,7 @@ _NOBODY = UUID(int=0)
 _NO_PLAN = IntentFeePlan(version=0, rate_ppm=0, fixed=0, refund_fee=0, returned_on_refund=False, rounding="half_up")
 
 
-class Operation(msgspec.Struct, frozen=True, kw_only=True):
+class Operation(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One thing the merchant asked for. `ended_version` is the version of its terminal event, null while it is open.
 
     `kind` is what a PSP is asked to do; a sale is an `authorize` that names its `capture_id`.
@@ -50,7 +50,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
         return self.kind == "authorize" and self.capture_id is not None
 
 
-class Attempt(msgspec.Struct, frozen=True, kw_only=True):
+class Attempt(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One call of a PSP under one idempotency key, however often it is repeated.
 
     `reverses` names the attempt whose late success a `reversal` undoes; `decline` is the negative that was told.
@@ -83,7 +83,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
         return self.ended_at is None
 
 
-class Authorization(msgspec.Struct, frozen=True, kw_only=True):
+class Authorization(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The hold or sale that succeeded, and where later operations find it at the PSP."""
 
     operation_id: UUID
@@ -95,14 +95,14 @@ class Authorization(msgspec.Struct, frozen=True, kw_only=True):
     authorized_at: int
 
 
-class Reversal(msgspec.Struct, frozen=True):
+class Reversal(msgspec.Struct, frozen=True, gc=False):
     """A part of a capture that the PSP took back; `reference` is the PSP's of doing so, null where it named none."""
 
     reference: str | None
     amount: int
 
 
-class Capture(msgspec.Struct, frozen=True, kw_only=True):
+class Capture(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One capture; `reversed_amount` of it the PSP took back, in `reversals`.
 
     `platform_fee` is what was charged for it, `psp_fee` what the PSP keeps by now.
@@ -125,7 +125,7 @@ class Capture(msgspec.Struct, frozen=True, kw_only=True):
     reversals: tuple[Reversal, ...] = ()
 
 
-class FundingSlice(msgspec.Struct, frozen=True):
+class FundingSlice(msgspec.Struct, frozen=True, gc=False):
     """`amount` that a refund took from `account`, of the lot of `capture_id` where that is the pending one."""
 
     account: MerchantAccount
@@ -133,7 +133,7 @@ class FundingSlice(msgspec.Struct, frozen=True):
     amount: int
 
 
-class Refund(msgspec.Struct, frozen=True, kw_only=True):
+class Refund(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One refund, and which of the merchant's money pays for it."""
 
     id: UUID
@@ -147,7 +147,7 @@ class Refund(msgspec.Struct, frozen=True, kw_only=True):
     refunded_at: int | None = None
 
 
-class Lot(msgspec.Struct, frozen=True, kw_only=True):
+class Lot(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What is left of a capture's money in `merchant_pending`; negative where fees outweigh it.
 
     From `available` on the lot is empty and its money is merged with all other available money.
@@ -157,7 +157,7 @@ class Lot(msgspec.Struct, frozen=True, kw_only=True):
     available: bool = False
 
 
-class LateSuccess(msgspec.Struct, frozen=True, kw_only=True):
+class LateSuccess(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A success that came after a negative was told: `attempt_id` and its references say what has to be undone.
 
     `reversal_attempt_id` is the newest attempt to do so, `reversed` whether one succeeded.
@@ -176,7 +176,7 @@ class LateSuccess(msgspec.Struct, frozen=True, kw_only=True):
     reversed: bool = False
 
 
-class Case(msgspec.Struct, frozen=True, kw_only=True):
+class Case(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A question for a person: what became of `exposure`, at stake in an attempt."""
 
     id: UUID
@@ -186,7 +186,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     opened_at: int
 
 
-class PaymentIntent(msgspec.Struct, frozen=True, kw_only=True):
+class PaymentIntent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A payment intent; `version` 0 is one that does not exist.
 
     `captured` and `fee_charged` are gross of what the PSP took back (`captured_reversed`, `fee_returned_on_reversals`);

@@ -11,7 +11,7 @@ from schemas.events.psp import Decline, PspFee, PspResult
 MerchantAccount = Literal["merchant_pending", "merchant_available"]
 
 
-class Slice(msgspec.Struct, frozen=True, kw_only=True):
+class Slice(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """`amount` minor units of a merchant account, of the lot of one capture where the account is pending."""
 
     account: MerchantAccount
@@ -19,7 +19,7 @@ class Slice(msgspec.Struct, frozen=True, kw_only=True):
     amount: int
 
 
-class CaptureRequested(msgspec.Struct, frozen=True, kw_only=True):
+class CaptureRequested(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """`amount` minor units are to be captured; `final` releases the rest of the hold with it."""
 
     operation_id: UUID
@@ -28,7 +28,7 @@ class CaptureRequested(msgspec.Struct, frozen=True, kw_only=True):
     final: bool
 
 
-class PaymentCaptured(msgspec.Struct, frozen=True, kw_only=True):
+class PaymentCaptured(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """`amount` was captured and `hold_released` (with the rest when final) left the hold.
 
     `available_on` (Unix ms) is when the merchant may have the lot, amount less `platform_fee.total`.
@@ -45,7 +45,7 @@ class PaymentCaptured(msgspec.Struct, frozen=True, kw_only=True):
     available_on: int
 
 
-class CaptureFailed(msgspec.Struct, frozen=True, kw_only=True):
+class CaptureFailed(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A definitive no to a capture; the hold stands as before."""
 
     result: PspResult
@@ -54,7 +54,7 @@ class CaptureFailed(msgspec.Struct, frozen=True, kw_only=True):
     amount: int
 
 
-class CaptureReversed(msgspec.Struct, frozen=True, kw_only=True):
+class CaptureReversed(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The PSP took a captured amount back; `taken_from` says which merchant money pays for it."""
 
     result: PspResult
@@ -66,7 +66,7 @@ class CaptureReversed(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
-class PspFeeAdjusted(msgspec.Struct, frozen=True, kw_only=True):
+class PspFeeAdjusted(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The PSP's fee of a capture turned out to differ by `delta` minor units (either sign)."""
 
     result: PspResult
@@ -76,7 +76,7 @@ class PspFeeAdjusted(msgspec.Struct, frozen=True, kw_only=True):
     status: Literal["known", "unknown"]
 
 
-class FundsMadeAvailable(msgspec.Struct, frozen=True, kw_only=True):
+class FundsMadeAvailable(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A capture's lot, `amount` minor units (negative where refunds and fees outweigh it), became available."""
 
     capture_id: UUID

@@ -5,7 +5,7 @@ from typing import Literal
 import msgspec
 
 
-class IntentFeePlan(msgspec.Struct, frozen=True, kw_only=True):
+class IntentFeePlan(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The merchant's plan as it stood when the intent was created, narrowed to the intent's currency."""
 
     version: int
@@ -16,7 +16,7 @@ class IntentFeePlan(msgspec.Struct, frozen=True, kw_only=True):
     rounding: Literal["half_up"]
 
 
-class PlatformFee(msgspec.Struct, frozen=True, kw_only=True):
+class PlatformFee(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What one capture pays to the platform, in minor units; total = percent + fixed."""
 
     percent: int

@@ -6,14 +6,14 @@ from uuid import UUID
 import msgspec
 
 
-class MerchantRegistered(msgspec.Struct, frozen=True, kw_only=True):
+class MerchantRegistered(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A merchant joined; `country` is ISO 3166-1 alpha-2."""
 
     name: str
     country: str
 
 
-class FeePlanSet(msgspec.Struct, frozen=True, kw_only=True):
+class FeePlanSet(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The plan for intents created from now on: `rate_ppm` parts per million and fixed minor units by currency."""
 
     version: int
@@ -24,13 +24,13 @@ class FeePlanSet(msgspec.Struct, frozen=True, kw_only=True):
     rounding: Literal["half_up"]
 
 
-class SettlementDelaySet(msgspec.Struct, frozen=True, kw_only=True):
+class SettlementDelaySet(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Captured funds become available after `delay_s` seconds, for intents created from now on."""
 
     delay_s: int
 
 
-class ApiKeyIssued(msgspec.Struct, frozen=True, kw_only=True):
+class ApiKeyIssued(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A key was handed out; only its SHA-256 (lower-case hex) is kept. `expires_at` is Unix ms, null for never."""
 
     key_id: UUID
@@ -40,7 +40,7 @@ class ApiKeyIssued(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: int | None
 
 
-class ApiKeyRevoked(msgspec.Struct, frozen=True, kw_only=True):
+class ApiKeyRevoked(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A key stopped working."""
 
     key_id: UUID

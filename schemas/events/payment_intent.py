@@ -14,7 +14,7 @@ PaymentMethodType = Literal["card", "upi", "wallet", "netbanking"]
 PspOperation = Literal["authorize", "capture", "refund", "void", "reversal"]
 
 
-class PaymentMethod(msgspec.Struct, frozen=True, kw_only=True):
+class PaymentMethod(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """How the payer pays. `token_ref` is the PSP's token; `brand` the card network, wallet provider or bank code.
 
     `payer_ref` (a keyed hash) and `mask` stand for personal data that no event may hold in clear.
@@ -28,7 +28,7 @@ class PaymentMethod(msgspec.Struct, frozen=True, kw_only=True):
     mask: str | None
 
 
-class PaymentIntentCreated(msgspec.Struct, frozen=True, kw_only=True):
+class PaymentIntentCreated(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A merchant means to be paid `amount` minor units; everything later decisions need is kept with it.
 
     `exponent` is the currency's decimals; `settlement_delay_s` how many seconds after a capture its funds wait.
@@ -46,7 +46,7 @@ class PaymentIntentCreated(msgspec.Struct, frozen=True, kw_only=True):
     settlement_delay_s: int
 
 
-class AuthorizationRequested(msgspec.Struct, frozen=True, kw_only=True):
+class AuthorizationRequested(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The intent's money is to be held (`hold`) or taken at once (`sale`, which names its `capture_id`)."""
 
     operation_id: UUID
@@ -57,7 +57,7 @@ class AuthorizationRequested(msgspec.Struct, frozen=True, kw_only=True):
     capture_id: UUID | None
 
 
-class PspAttemptStarted(msgspec.Struct, frozen=True, kw_only=True):
+class PspAttemptStarted(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A PSP is about to be called; written first, so that no call is ever made that the log does not know.
 
     `amount` is in our minor units, `psp_amount` the same money in the PSP's, with `psp_exponent` decimals.
@@ -80,7 +80,7 @@ class PspAttemptStarted(msgspec.Struct, frozen=True, kw_only=True):
     request_sha256: str
 
 
-class PaymentAuthorized(msgspec.Struct, frozen=True, kw_only=True):
+class PaymentAuthorized(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The PSP holds `amount_authorized` until `expires_at` (Unix ms; null where it did not say)."""
 
     result: PspResult
@@ -94,7 +94,7 @@ class PaymentAuthorized(msgspec.Struct, frozen=True, kw_only=True):
     card: CardFacts | None
 
 
-class AuthorizationDeclined(msgspec.Struct, frozen=True, kw_only=True):
+class AuthorizationDeclined(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A definitive no to an authorization; `psp_fee` is what the PSP charges for saying so, null for nothing."""
 
     result: PspResult
@@ -102,7 +102,7 @@ class AuthorizationDeclined(msgspec.Struct, frozen=True, kw_only=True):
     psp_fee: PspFee | None
 
 
-class CancellationRequested(msgspec.Struct, frozen=True, kw_only=True):
+class CancellationRequested(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """`amount` minor units, all that is neither captured nor released, are to be given back to the payer."""
 
     operation_id: UUID
@@ -110,14 +110,14 @@ class CancellationRequested(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
-class CancellationFailed(msgspec.Struct, frozen=True, kw_only=True):
+class CancellationFailed(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The PSP would not release the hold."""
 
     result: PspResult
     decline: Decline
 
 
-class AuthorizationVoided(msgspec.Struct, frozen=True, kw_only=True):
+class AuthorizationVoided(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """`amount_released` minor units of the hold were given back."""
 
     result: PspResult
@@ -125,7 +125,7 @@ class AuthorizationVoided(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
-class AuthorizationExpired(msgspec.Struct, frozen=True, kw_only=True):
+class AuthorizationExpired(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The hold ran out at `expires_at` (Unix ms) with `amount_released` neither captured nor pending."""
 
     amount_released: int
@@ -133,7 +133,7 @@ class AuthorizationExpired(msgspec.Struct, frozen=True, kw_only=True):
     confirmed_by: Source
 
 
-class PaymentCanceled(msgspec.Struct, frozen=True, kw_only=True):
+class PaymentCanceled(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The intent ended with nothing captured."""
 
     reason: str

@@ -9,7 +9,7 @@ Source = Literal["http", "retry", "inquiry", "psp_webhook", "settlement", "timer
 DeclineCategory = Literal["hard", "soft", "data", "technical"]
 
 
-class PspResult(msgspec.Struct, frozen=True, kw_only=True):
+class PspResult(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Where a PSP's definitive answer came from, and how to find it again at the PSP.
 
     `psp_reference` is the PSP's id of the payment, `psp_operation_reference` that of this one operation on it;
@@ -30,7 +30,7 @@ class PspResult(msgspec.Struct, frozen=True, kw_only=True):
     raw_sha256: str | None
 
 
-class Decline(msgspec.Struct, frozen=True, kw_only=True):
+class Decline(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A definitive negative: our `code`, whose `category` says what may follow, and the words of PSP and network."""
 
     code: str
@@ -41,7 +41,7 @@ class Decline(msgspec.Struct, frozen=True, kw_only=True):
     retryable: bool
 
 
-class PspFee(msgspec.Struct, frozen=True, kw_only=True):
+class PspFee(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What the PSP keeps, in minor units; `unknown` stands at 0 until a `PspFeeAdjusted` trues it up."""
 
     amount: int
@@ -49,7 +49,7 @@ class PspFee(msgspec.Struct, frozen=True, kw_only=True):
     status: Literal["known", "unknown"]
 
 
-class CardFacts(msgspec.Struct, frozen=True, kw_only=True):
+class CardFacts(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What the PSP said of the card; never its number."""
 
     scheme: str | None

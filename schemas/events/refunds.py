@@ -8,7 +8,7 @@ from schemas.events.captures import MerchantAccount, Slice
 from schemas.events.psp import Decline, PspFee, PspResult
 
 
-class Funding(msgspec.Struct, frozen=True, kw_only=True):
+class Funding(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """`amount` minor units that a refund takes from `source`; `capture_id` names the lot where it is pending."""
 
     source: MerchantAccount
@@ -16,7 +16,7 @@ class Funding(msgspec.Struct, frozen=True, kw_only=True):
     amount: int
 
 
-class RefundRequested(msgspec.Struct, frozen=True, kw_only=True):
+class RefundRequested(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """`amount` is to go back through `psp`, paid for by `funding`; `refund_fee` is the platform's for doing so."""
 
     operation_id: UUID
@@ -28,7 +28,7 @@ class RefundRequested(msgspec.Struct, frozen=True, kw_only=True):
     refund_fee: int
 
 
-class PaymentRefunded(msgspec.Struct, frozen=True, kw_only=True):
+class PaymentRefunded(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """`amount` went back; `arn` is the network's acquirer reference number, by which a bank finds it."""
 
     result: PspResult
@@ -40,7 +40,7 @@ class PaymentRefunded(msgspec.Struct, frozen=True, kw_only=True):
     arn: str | None
 
 
-class RefundFailed(msgspec.Struct, frozen=True, kw_only=True):
+class RefundFailed(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A definitive no to a refund; `restored` gives the merchant's money back to where `funding` took it."""
 
     result: PspResult
@@ -50,7 +50,7 @@ class RefundFailed(msgspec.Struct, frozen=True, kw_only=True):
     restored: tuple[Slice, ...]
 
 
-class RefundReversed(msgspec.Struct, frozen=True, kw_only=True):
+class RefundReversed(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A refund that had succeeded came back; `restored` says where the money goes."""
 
     result: PspResult

@@ -11,7 +11,7 @@ UnknownCause = Literal["timeout", "reset", "5xx", "malformed", "mismatch"]
 NextStep = Literal["retry", "inquiry", "reversal", "manual_case"]
 
 
-class PspOutcomeUnknown(msgspec.Struct, frozen=True, kw_only=True):
+class PspOutcomeUnknown(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A PSP was called and nobody knows what it did with `exposure` minor units; the operation stays open.
 
     `next_step` will be taken at `next_at` (Unix ms).
@@ -27,7 +27,7 @@ class PspOutcomeUnknown(msgspec.Struct, frozen=True, kw_only=True):
     next_at: int | None
 
 
-class ManualCaseOpened(msgspec.Struct, frozen=True, kw_only=True):
+class ManualCaseOpened(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Everything automatic was tried; a person has to find out what became of `exposure` minor units."""
 
     case_id: UUID
@@ -36,7 +36,7 @@ class ManualCaseOpened(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
-class LateSuccessReceived(msgspec.Struct, frozen=True, kw_only=True):
+class LateSuccessReceived(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A success after the merchant had been told `told_status`: a `hold` is voided, a `charge` refunded once."""
 
     result: PspResult
@@ -46,7 +46,7 @@ class LateSuccessReceived(msgspec.Struct, frozen=True, kw_only=True):
     told_status: str
 
 
-class LateSuccessReversed(msgspec.Struct, frozen=True, kw_only=True):
+class LateSuccessReversed(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The late success was undone, `via` a void or a refund."""
 
     result: PspResult

@@ -207,12 +207,13 @@ async def test_of_many_who_make_the_same_new_stream_under_one_key_all_but_one_re
 
 
 async def test_the_cache_is_bounded_and_forgetting_changes_nothing(store: EventStore, ids: CountedIds) -> None:
-    store._streams._cached_streams = store._execution._cached_states = 2
+    store._execution._cache._limit = 4
     streams = [ids.new_id(0) for _ in range(5)]
     for amount in (1, 2):
         for stream_id in streams:
             assert (await spend(store, ids, stream_id, amount)).state.times == amount
-    assert len(store._streams._cache) == len(store._execution._folds) == 2
+    known = [store._execution._cache.stream(stream_id) for stream_id in streams]
+    assert [None if stream is None else stream.version for stream in known] == [None, None, None, 2, 2]
 
 
 async def test_a_refusal_that_is_no_rejection_is_the_callers_to_see(store: EventStore, ids: CountedIds) -> None:
