@@ -7,10 +7,10 @@ class StoreOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Settings of one process's store; times carry their unit, the other figures are counts.
 
     `shards` is what the process is configured with: a database with another number is refused (null: whatever the
-    database says). `queue_limit` bounds the commands that wait for a flush, `batch_limit` those of one flush, `cached_events` what is kept in memory of
-    streams. A
-    statement that exceeds its timeouts is given up by the server; a lost connection is sought again for
-    `reconnect_deadline_s` before callers hear `ShardUnavailable`.
+    database says). `queue_limit` bounds the commands that wait for a flush, `batch_limit` those of one flush,
+    `cached_events` the events that are kept in memory, those of all streams together. A statement that exceeds its
+    timeouts is given up by the server; a lost connection is sought again for `reconnect_deadline_s` before callers hear
+    `ShardUnavailable`.
     """
 
     dsn: str
