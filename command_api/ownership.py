@@ -30,7 +30,7 @@ MerchantIdField = Annotated[
 ]
 
 
-class IntentFacts(msgspec.Struct, frozen=True):
+class IntentFacts(msgspec.Struct, frozen=True, gc=False):
     """What never changes about a payment intent."""
 
     merchant_id: UUID

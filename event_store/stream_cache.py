@@ -17,12 +17,9 @@ class Folded(msgspec.Struct, frozen=True, gc=False):
     state: Any
 
 
-class _Known:
-    __slots__ = ("folded", "stream")
-
-    def __init__(self, stream: Stream, folded: Folded | None) -> None:
-        self.stream = stream
-        self.folded = folded
+class _Known(msgspec.Struct, gc=False):
+    stream: Stream
+    folded: Folded | None
 
 
 class StreamCache:
