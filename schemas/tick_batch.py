@@ -8,7 +8,7 @@ from typing import Final, Generic, TypeVar
 Key = TypeVar("Key", bound=Hashable)
 Found = TypeVar("Found")
 
-AT_ONCE: Final = 1
+AT_ONCE: Final = 2
 
 
 class TickBatch(Generic[Key, Found]):

@@ -37,7 +37,10 @@ class Point(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Growth(msgspec.Struct, frozen=True, kw_only=True):
-    """What one unit of `work` cost at the last point, as a multiple of what it cost at the first."""
+    """What one unit of `work` cost at the last point, as a multiple of what it cost at the first.
+
+    Nothing is to be met where there is one point only.
+    """
 
     work: str
     cost: float
@@ -64,7 +67,7 @@ def made(conditions: Conditions, points: Sequence[Point]) -> HistoryReport:
 
 def _growth(first: Point, last: Point, work: str) -> Growth:
     cost = getattr(first, work) / getattr(last, work)
-    if work in _WITHOUT_MUST:
+    if work in _WITHOUT_MUST or first is last:
         return Growth(work=work, cost=cost, must=None, met=None)
     return Growth(work=work, cost=cost, must=GROWTH.must, met=GROWTH.met(cost))
 

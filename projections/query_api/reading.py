@@ -57,7 +57,8 @@ class QueryServices:
         """The batch through which all calls ask `read`, which answers many keys with one query."""
         batch = self._batches.get(read)
         if batch is None:
-            batch = self._batches[read] = TickBatch(partial(read, self), limit=_KEYS_OF_A_QUERY)
+            # One at a time: what is asked so often is in PostgreSQL's memory, and the fewer queries, the less each answer costs.
+            batch = self._batches[read] = TickBatch(partial(read, self), limit=_KEYS_OF_A_QUERY, at_once=1)
         return batch
 
     @classmethod

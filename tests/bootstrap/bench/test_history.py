@@ -32,6 +32,10 @@ def test_cost_is_judged_between_the_shortest_and_the_longest_log() -> None:
     assert (growth["project"].cost, growth["project"].met) == (100, None)
 
 
+def test_one_length_of_the_log_meets_nothing() -> None:
+    assert {one.met for one in history_report.made(CONDITIONS, [point(10_000)]).growth} == {None}
+
+
 def test_the_table_names_every_length_and_every_verdict(tmp_path: Path) -> None:
     made = history_report.made(CONDITIONS, [point(10_000), point(1_000_000, list=60)])
     out = StringIO()
