@@ -129,8 +129,10 @@ async def carry_out(services: CommandServices, operation: Operation, render: Ren
         stream = executed.stream
         ended = payment_intent.operation_ended_at(executed.state, operation_id) == executed.state.version
         progress = Progress(executed.state, stream.records[-1].position, ended)
-    if not progress.ended:
-        progress = await _awaited(services, stream, operation_id, DEFAULT_WAIT_S if wait_s is None else wait_s)
+    if wait_s is None:
+        wait_s = DEFAULT_WAIT_S
+    if wait_s and not progress.ended:
+        progress = await _awaited(services, stream, operation_id, wait_s)
     return _answer(operation, operation_id, progress, render, headers)
 
 
@@ -157,11 +159,10 @@ async def _awaited(services: CommandServices, stream: Stream, operation_id: UUID
     def has_ended(newer: Stream) -> bool:
         return payment_intent.operation_ended_at(folded(newer), operation_id) is not None
 
-    if wait_s:
-        stream = await services.store.wait_for(
-            stream.stream_id, after_version=stream.version, until=has_ended, deadline_s=wait_s
-        )
-    return progress_of(stream, operation_id)
+    newest = await services.store.wait_for(
+        stream.stream_id, after_version=stream.version, until=has_ended, deadline_s=wait_s
+    )
+    return progress_of(newest, operation_id)
 
 
 def _answer(

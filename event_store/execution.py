@@ -165,7 +165,7 @@ class Execution:
             state, rest = decider.initial(), stream.records
         for recorded in rest:
             state = decider.evolve(state, recorded)
-        if stream.version:
+        if rest:
             self._cache.remember(stream, Folded(decider, stream.version, state))
         return _Fold(decider, stream, state, fresh)
 

@@ -17,9 +17,12 @@ _ENTROPY_BYTES: Final = 8
 _BODY_LENGTH: Final = 26
 _ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _PAIRS: Final = tuple(high + low for high in _ALPHABET for low in _ALPHABET)
-_VALUES: Final = {letter: value for value, letter in enumerate(_ALPHABET)} | {
-    letter.lower(): value for value, letter in enumerate(_ALPHABET)
-}
+_UNUSED: Final = "ILOUilou"
+# To the digits that Python reads in base 32; what is no letter of the alphabet becomes what is no digit.
+_DIGITS: Final = str.maketrans(
+    _ALPHABET + _ALPHABET[10:].lower() + _UNUSED,
+    "0123456789abcdefghijklmnopqrstuv" + "abcdefghijklmnopqrstuv" + "z" * len(_UNUSED),
+)
 _SHIFTS: Final = tuple(range(120, -1, -10))
 
 
@@ -85,12 +88,14 @@ def parse_public_id(prefix: Prefix, text: str) -> UUID:
     head, _, body = text.partition("_")
     if head != prefix or len(body) != _BODY_LENGTH:
         raise MalformedId(f"an id of this kind is {prefix}_ and {_BODY_LENGTH} characters of Crockford base32")
-    number = 0
-    for letter in body:
-        value = _VALUES.get(letter)
-        if value is None:
-            raise MalformedId(f"{letter!r} is no letter of Crockford base32")
-        number = number << 5 | value
+    try:
+        # Python takes blanks, signs, underscores and digits of other scripts for part of a number as well.
+        number = int(body.translate(_DIGITS), 32) if body.isascii() and body.isalnum() else None
+    except ValueError:
+        number = None
+    if number is None:
+        wrong = next(letter for letter in body if letter.upper() not in _ALPHABET or not letter.isascii())
+        raise MalformedId(f"{wrong!r} is no letter of Crockford base32")
     if number >> 128:
         raise MalformedId("an id has 128 bits; this text spells more")
     return UUID(int=number)

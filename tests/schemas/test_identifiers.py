@@ -119,6 +119,20 @@ def test_no_text_crashes_the_parser(text: str) -> None:
     assert public_id(Prefix.CAPTURE, identifier) == f"cap_{text.upper()}"
 
 
+@given(st.text("0123456789ABXZabxzILOUlou _+-.\n\u0663\u017f\u00e9", min_size=26, max_size=26))
+def test_a_text_spells_an_id_only_if_each_letter_is_of_the_alphabet(body: str) -> None:
+    alphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+    valid = all(letter in alphabet + alphabet.lower() for letter in body) and body[0] in "01234567"
+    if not valid:
+        with pytest.raises(MalformedId):
+            parse_public_id(Prefix.CASE, f"case_{body}")
+        return
+    number = 0
+    for letter in body.upper():
+        number = number * 32 + alphabet.index(letter)
+    assert parse_public_id(Prefix.CASE, f"case_{body}").int == number
+
+
 def test_each_kind_of_thing_has_a_prefix_of_its_own() -> None:
     assert len({str(prefix) for prefix in Prefix}) == len(Prefix)
     assert {"mer", "pi", "re", "cap", "att", "evt"} <= {str(prefix) for prefix in Prefix}

@@ -32,7 +32,9 @@ VALUES = sorted(
         value
         for module in MODULES
         for value in vars(module).values()
-        if isinstance(value, type) and issubclass(value, msgspec.Struct) and value is not msgspec.Struct
+        if isinstance(value, type)
+        and issubclass(value, msgspec.Struct)
+        and not value.__name__.startswith(("_", "Struct"))
     },
     key=lambda value: (value.__module__, value.__name__),
 )
