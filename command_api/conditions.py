@@ -3,7 +3,9 @@
 import re
 from typing import Final
 
-_TAG: Final = re.compile(r'\s*(W/)?"([\x21\x23-\x7e\x80-\xff]*)"\s*(?:,|$)')
+# Elements of a list may be empty (RFC 9110 section 5.6.1).
+_TAG: Final = re.compile(r'[ \t,]*(W/)?"([\x21\x23-\x7e\x80-\xff]*)"[ \t]*(?:,|$)')
+_NO_MORE: Final = re.compile(r"[ \t,]*")
 _VERSION: Final = re.compile(r"[1-9][0-9]{0,17}")
 
 
@@ -15,10 +17,11 @@ def etag(version: int) -> str:
 class VersionCondition:
     """The versions that an `If-Match` or `If-None-Match` header names.
 
-    `any_version` is `*`. A tag that is no version of ours matches nothing, as does a header that cannot be read.
+    `any_version` is `*`. A tag that is no version of ours matches nothing; `well_formed` says whether the header is a
+    list of entity tags, or `*`, at all (RFC 9110 section 13.1.1).
     """
 
-    __slots__ = ("any_version", "strong", "weak")
+    __slots__ = ("any_version", "strong", "weak", "well_formed")
 
     def __init__(self, header: str) -> None:
         self.any_version = header.strip() == "*"
@@ -30,6 +33,7 @@ class VersionCondition:
             if _VERSION.fullmatch(tag):
                 (weak if is_weak else strong).add(int(tag))
             at = match.end()
+        self.well_formed = self.any_version or _NO_MORE.fullmatch(header, at) is not None
         self.strong = frozenset(strong)
         self.weak = frozenset(weak)
 

@@ -22,6 +22,7 @@ from command_api.traces import traceparent_of
 from event_store import AlreadyDone, EventStore, Stream
 from schemas.clock import Clock, IdFactory
 from schemas.envelope import Envelope, decode_envelope
+from schemas.errors import FieldError, ValidationFailed
 from schemas.identifiers import Prefix, public_id, shard_of
 from schemas.records import Record
 from schemas.routes import Answer, Call
@@ -82,11 +83,17 @@ def intent_path(intent_id: UUID) -> str:
 
 
 async def expected_version(services: CommandServices, call: Call, intent_id: UUID) -> int | None:
-    """The version that `If-Match` asks for; null where anything goes, and an impossible one where nothing fits."""
+    """The version that `If-Match` asks for; null where anything goes, and an impossible one where nothing fits.
+
+    Raises:
+        ValidationFailed: the header holds something that is no entity tag, such as a version without its quotes.
+    """
     header = call.headers.get("if-match")
     if header is None:
         return None
     condition = VersionCondition(header)
+    if not condition.well_formed:
+        raise ValidationFailed([FieldError("If-Match", "bad_format", 'must be entity tags such as "3", or *')])
     if condition.any_version:
         return None
     if len(condition.strong) == 1:

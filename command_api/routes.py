@@ -31,7 +31,10 @@ _PREFER: Final = Parameter(
 _IF_MATCH: Final = Parameter(
     name="If-Match",
     where="header",
-    description="The `ETag` the command is meant for; refused with 412 when the object has changed since.",
+    description=(
+        "The `ETag` the command is meant for, quotes included; refused with 412 when the object has changed since, and "
+        "with 400 when it is no entity tag."
+    ),
     json_schema={"type": "string", "examples": ['"3"']},
 )
 _IF_NONE_MATCH: Final = Parameter(

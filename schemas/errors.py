@@ -124,11 +124,16 @@ class HeadersTooLarge(Rejected):
 
 # 409: the state of the object
 class InvalidState(Rejected):
-    """The object's status does not allow the command: `status` is what it is, `allowed` what it would need to be."""
+    """The object's state does not allow the command: `current` is its status, `allowed` what that would need to be.
+
+    Where the status is among those already, something else is missing, such as an amount; `allowed` is empty then.
+    """
 
     code, status, title = "invalid_state", 409, "The object's status does not allow this."
 
     def __init__(self, detail: str, *, current: str, allowed: list[str]) -> None:
+        if current in allowed:
+            allowed = []  # named, it would send the client in a circle
         super().__init__(detail, current_status=current, allowed=allowed)
         self.current = current
         self.allowed = allowed

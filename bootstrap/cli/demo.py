@@ -10,7 +10,7 @@ from rich.console import Console
 from bootstrap.cli.connection import NotRunningError, connected_settings
 from bootstrap.cli.database import database_at
 from bootstrap.local_stack import state
-from bootstrap.processes.connections import dsn_of
+from bootstrap.processes.connections import shell_store_options
 
 app = typer.Typer(add_completion=False)
 
@@ -29,10 +29,10 @@ def demo(
     running = state.load(settings.home)
     if running.api is None:
         raise NotRunningError("no API runs here: start it by `guilder up`")
-    place = Place(api=running.api, psp=settings.psp_simulator.url, dsn=dsn_of(settings))
+    place = Place(api=running.api, psp=settings.psp_simulator.url, store=shell_store_options(settings))
     console = Console(highlight=False)
     try:
-        with database_at(place.dsn):
+        with database_at(place.store.dsn):
             all_hold = asyncio.run(run_demo(console, place, payments=payments, seed=seed))
     except httpx.TransportError as error:
         raise NotRunningError(

@@ -17,8 +17,8 @@ from bootstrap.cli.merchant_terms import by_currency, parse_amount, parse_rate, 
 from bootstrap.clock import SYSTEM_CLOCK
 from bootstrap.identity import SYSTEM_IDS
 from bootstrap.merchant_desk import DEFAULT_SCOPES, MerchantDesk
-from bootstrap.processes.connections import dsn_of
-from event_store import EventStore, Executed, StoreOptions
+from bootstrap.processes.connections import shell_store_options
+from event_store import EventStore, Executed
 from schemas.errors import FieldError, Rejected, ValidationFailed
 from schemas.identifiers import MalformedId, Prefix, parse_public_id, public_id
 from schemas.money import Money
@@ -212,18 +212,17 @@ def revoke(
 
 def _at_desk(work: Callable[[MerchantDesk], Awaitable[Result]]) -> Result:
     """What `work` does at the desk of the running installation; a refusal is one sentence and exit code 1."""
-    dsn = dsn_of(connected_settings())
+    options = shell_store_options(connected_settings())
 
     async def at_desk() -> Result:
-        # Whatever number of shards the installation has: an operator's shell need not be configured as its processes.
-        store = await EventStore.open(StoreOptions(dsn=dsn))
+        store = await EventStore.open(options)
         try:
             return await work(MerchantDesk(store, SYSTEM_CLOCK, SYSTEM_IDS))
         finally:
             await store.close()
 
     try:
-        with database_at(dsn):
+        with database_at(options.dsn):
             return asyncio.run(at_desk())
     except ValidationFailed as refusal:
         _complain("; ".join(map(_sentence, refusal.errors)))

@@ -27,7 +27,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
 
     api: str
     psp: str
-    dsn: str
+    store: StoreOptions
 
 
 async def run_demo(console: Console, place: Place, *, payments: int, seed: int) -> bool:
@@ -72,7 +72,7 @@ async def run_demo(console: Console, place: Place, *, payments: int, seed: int) 
 
 async def _join(place: Place) -> tuple[list[Merchant], str]:
     """The demo's merchants with a key each, and a key that may read the trial balance."""
-    store = await EventStore.open(StoreOptions(dsn=place.dsn))
+    store = await EventStore.open(place.store)
     try:
         merchants = []
         for name, country in _SHOPS:

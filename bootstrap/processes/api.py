@@ -4,6 +4,7 @@ import asyncio
 import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Final
 
 import structlog
@@ -27,7 +28,7 @@ from command_api.hot_dispatch import App
 from command_api.idempotency import NEW_COMMANDS, REPEATED_COMMANDS
 from command_api.merchants import Merchants
 from command_api.ownership import Ownership
-from event_store import EventStore
+from event_store import EventStore, StoreOptions
 from projections import query_api
 from projections.query_api import QueryServices
 from schemas.errors import ShardUnavailable
@@ -35,6 +36,7 @@ from schemas.errors import ShardUnavailable
 NAME: Final = "api"
 GC_THRESHOLDS: Final = (30_000, 100, 100)
 _READY_WITHIN_S: Final = 2.0
+_SAYS_THAT_IT_WAITS_AFTER_S: Final = 1.0
 
 
 class ApiHealth:
@@ -63,7 +65,7 @@ async def application(settings: Settings) -> AsyncIterator[App]:
         SchemaDisagreement: the database knows a schema by another hash than this program.
         ShardUnavailable: the database cannot be reached.
     """
-    store = await EventStore.open(store_options(settings))
+    store = await _opened(store_options(settings))
     try:
         queries = await QueryServices.open(dsn_of(settings), shards=store.shards)
         try:
@@ -81,6 +83,18 @@ async def application(settings: Settings) -> AsyncIterator[App]:
             await queries.close()
     finally:
         await store.close()
+
+
+async def _opened(options: StoreOptions) -> EventStore:
+    """The store. Whoever reads the log hears what is waited for, also where PostgreSQL neither refuses nor answers."""
+    say = structlog.get_logger(NAME).warning
+    told = asyncio.get_running_loop().call_later(
+        _SAYS_THAT_IT_WAITS_AFTER_S, partial(say, "waiting for PostgreSQL", at_most_s=options.reconnect_deadline_s)
+    )
+    try:
+        return await EventStore.open(options)
+    finally:
+        told.cancel()
 
 
 def idempotency_hit_rate() -> WindowShare:

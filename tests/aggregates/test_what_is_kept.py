@@ -17,6 +17,7 @@ from tests.aggregates.commands import (
     capture,
     create,
     named,
+    refund,
     refused,
     request_authorization,
     request_cancellation,
@@ -155,6 +156,21 @@ def test_a_refused_cancellation_says_when_it_could_be_asked_for() -> None:
         current_status="captured",
         allowed=["created", "declined", "authorized", "partially_captured", "partially_refunded"],
     )
+
+
+@pytest.mark.parametrize(
+    ("paid", "asked"),
+    [
+        ([*capture(10_000), *refund(5000)], request_capture(1, "more")),
+        ([*capture(10_000), *refund(5000)], request_cancellation()),
+        ([*capture(5000), *refund(5000)], request_refund(1, "more")),
+    ],
+    ids=["capture", "cancellation", "refund"],
+)
+def test_where_an_amount_is_missing_no_status_is_named(
+    paid: list[payment_intent.Command], asked: payment_intent.Command
+) -> None:
+    given(authorized(), paid).when(asked).rejected(InvalidState, current_status="partially_refunded", allowed=[])
 
 
 def test_the_merchants_own_words_are_shown() -> None:

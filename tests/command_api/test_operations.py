@@ -63,6 +63,7 @@ def test_how_long_a_client_wants_to_wait(header: str | None, wait_s: int | None)
         ("3", False, False),
         ('"03"', False, False),
         ('"three"', False, False),
+        ('"1", , "3"', True, True),
         ("", False, False),
     ],
 )
@@ -190,6 +191,41 @@ async def test_if_match_guards_against_what_the_client_has_not_seen(client: Clie
     assert fits.status_code == 202
     repeat = await client.command(intent_id, "capture", {"amount": 1}, key="once", wait=0, headers={"If-Match": seen})
     assert (repeat.status_code, repeat.headers["Idempotent-Replayed"]) == (202, "true")
+
+
+@pytest.mark.parametrize(
+    ("header", "well_formed"),
+    [
+        ("*", True),
+        ('"3"', True),
+        ('""', True),
+        ('"a,b"', True),
+        ('W/"1" , "\xe9"', True),
+        (' ,"1", , "3",', True),
+        ("", True),
+        ("abc", False),
+        ("3", False),
+        ('"3', False),
+        ('w/"3"', False),
+        ('"1" "3"', False),
+        ('"1", 3', False),
+        ('*, "3"', False),
+        ('"a b"', False),
+        ('\xa0"3"', False),
+    ],
+)
+def test_what_a_list_of_entity_tags_is(header: str, well_formed: bool) -> None:
+    assert VersionCondition(header).well_formed is well_formed
+
+
+@pytest.mark.parametrize("known", [True, False])
+async def test_what_is_no_entity_tag_is_refused_by_the_name_of_its_field(client: Client, known: bool) -> None:
+    intent_id = (await client.create()).json()["id"]
+    if known:
+        await client.command(intent_id, "cancel", key="once")
+    answer = await client.command(intent_id, "cancel", key="once", headers={"If-Match": "abc"})
+    assert (answer.status_code, answer.json()["code"]) == (400, "validation_failed")
+    assert [(error["pointer"], error["code"]) for error in answer.json()["errors"]] == [("If-Match", "bad_format")]
 
 
 async def test_if_none_match_saves_a_body(client: Client) -> None:

@@ -1,23 +1,17 @@
 """What every PSP adapter promises the saga, over a real server of that PSP; today that is the simulator.
 
-To hold another adapter to it, give its bench a row in `BENCHES`.
+To hold another adapter to it, give its bench a row in `psp_bench.BENCHES`.
 """
 
-import itertools
-from collections.abc import AsyncIterator, Callable
-from typing import Protocol
+from collections.abc import AsyncIterator
 
-import httpx
 import msgspec
 import pytest
 import pytest_asyncio
 
 from processors.psp.provider import (
     Answer,
-    Asked,
-    AuthorizeOrder,
     CaptureOrder,
-    Inquiry,
     NotFound,
     NotProcessed,
     PaymentServiceProvider,
@@ -28,51 +22,8 @@ from processors.psp.provider import (
     Unknown,
     VoidOrder,
 )
-from processors.psp.simulator import SimulatorOptions, SimulatorPsp
-from schemas.events.payment_intent import PaymentMethod
-from tests.bootstrap.psp_simulator.server import KEY, SimulatorProcess, free_port
-
-_numbers = itertools.count(1)
-
-
-class Bench(Protocol):
-    """A PSP under test: adapters to it, and payment methods that make it behave as named."""
-
-    def adapter(self, *, deadline_s: float = 20.0, reachable: bool = True) -> PaymentServiceProvider: ...
-
-    def method(self, behaviour: str) -> PaymentMethod: ...
-
-    def fee(self, captured: int) -> int | None:
-        """What this PSP's answer to a capture of so many minor units of EUR says of its fee; None: nothing."""
-        ...
-
-    async def settle(self) -> None:
-        """Have what is pending come to its end; until then it stays pending."""
-        ...
-
-
-class SimulatorBench:
-    def __init__(self, url: str) -> None:
-        self._url = url
-
-    def adapter(self, *, deadline_s: float = 20.0, reachable: bool = True) -> SimulatorPsp:
-        url = self._url if reachable else f"http://127.0.0.1:{free_port()}"
-        return SimulatorPsp(SimulatorOptions(url=url, key=KEY, deadline_s=deadline_s, connect_s=deadline_s))
-
-    def method(self, behaviour: str) -> PaymentMethod:
-        return PaymentMethod(
-            type="card", token_ref=f"tok_{behaviour}", brand="visa", last4="4242", payer_ref=None, mask=None
-        )
-
-    def fee(self, captured: int) -> int | None:
-        return (captured * 11 + 500) // 1000
-
-    async def settle(self) -> None:
-        async with httpx.AsyncClient(base_url=self._url) as controls:
-            (await controls.post("/sim/clock", json={"advance_s": 10})).raise_for_status()
-
-
-BENCHES: dict[str, Callable[[str], Bench]] = {"simulator": SimulatorBench}
+from tests.bootstrap.psp_simulator.server import SimulatorProcess
+from tests.contract.psp_bench import BENCHES, Bench, held, inquiry, order
 
 
 @pytest_asyncio.fixture(scope="module", params=BENCHES)
@@ -88,35 +39,6 @@ async def psp(bench: Bench) -> AsyncIterator[PaymentServiceProvider]:
     adapter = bench.adapter()
     yield adapter
     await adapter.close()
-
-
-def order(bench: Bench, behaviour: str = "ok", **fields: object) -> AuthorizeOrder:
-    reference = f"att_contract_{next(_numbers)}"
-    defaults: dict[str, object] = {
-        "reference": reference,
-        "idempotency_key": f"key-{reference}",
-        "amount": 10_000,
-        "currency": "EUR",
-        "sale": False,
-        "payment_method": bench.method(behaviour),
-        "return_url": None,
-    }
-    return msgspec.convert(defaults | fields, AuthorizeOrder)
-
-
-def inquiry(about: AuthorizeOrder | CaptureOrder | RefundOrder | VoidOrder, operation: Asked) -> Inquiry:
-    sale = isinstance(about, AuthorizeOrder) and about.sale
-    return Inquiry(
-        reference=about.reference, operation=operation, sale=sale, amount=about.amount, currency=about.currency
-    )
-
-
-async def held(psp: PaymentServiceProvider, bench: Bench, behaviour: str = "ok") -> str:
-    """The PSP's id of a fresh hold of 10,000."""
-    answer = await psp.authorize(order(bench, behaviour))
-    assert isinstance(answer, Answer)
-    assert answer.psp_reference is not None
-    return answer.psp_reference
 
 
 async def test_a_hold_is_approved_with_everything_to_find_it_again(psp: PaymentServiceProvider, bench: Bench) -> None:

@@ -18,7 +18,8 @@ from projections.projection import Projection
 from schemas.events import ManualCaseOpened
 from schemas.records import Record, RecordedEvent
 from tests.oracles.books import faults_against_psp, faults_of_books, faults_of_caps, read_books
-from tests.projections.history import History, Payment, an_id, as_record
+from tests.projections.events import an_id
+from tests.projections.history import History, Payment, as_record
 
 NO_POSTING_KEYS = """
     ALTER TABLE ledger_1.entries DROP CONSTRAINT entries_pkey;

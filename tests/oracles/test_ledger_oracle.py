@@ -22,19 +22,9 @@ from schemas.events import (
 )
 from schemas.events.psp import PspFee
 from tests.oracles.ledger import TABLE, entries_of, faults_of_postings
-from tests.projections.history import (
-    DECLINE,
-    History,
-    an_id,
-    as_record,
-    available,
-    pending,
-    refund_requested,
-    result,
-    worked_case,
-    write_log,
-)
-from tests.projections.test_postings import ANY_EVENT, sane
+from tests.projections.any_event import ANY_EVENT, sane
+from tests.projections.events import DECLINE, an_id, available, pending, refund_requested, result
+from tests.projections.history import History, as_record, worked_case, write_log
 
 FEE = PspFee(amount=7, currency="EUR", status="known")
 CAPTURE, REFUND = an_id(1, "capture", "first"), an_id(1, "refund", "again")

@@ -10,7 +10,8 @@ from msgspec.structs import replace
 from aggregates import payment_intent
 from schemas.events import LateSuccessReceived
 from tests.oracles.psp import faults_of_waiting
-from tests.projections.history import History, Payment, authorized
+from tests.projections.events import authorized
+from tests.projections.history import History, Payment
 
 PAID = Payment("paid")
 WAITING = [PAID.created(), *PAID.authorizing()[:2]]

@@ -12,49 +12,31 @@ from schemas.envelope import Actor, Envelope
 from schemas.events import (
     AuthorizationDeclined,
     AuthorizationRequested,
-    AuthorizationVoided,
     CaptureRequested,
     Event,
-    FundsMadeAvailable,
-    PaymentAuthorized,
     PaymentCaptured,
     PaymentIntentCreated,
-    PaymentRefunded,
     PspAttemptStarted,
     RefundRequested,
 )
-from schemas.events.captures import Slice
 from schemas.events.fees import IntentFeePlan, PlatformFee
 from schemas.events.payment_intent import PaymentMethod, PspOperation
-from schemas.events.psp import Decline, PspFee, PspResult
+from schemas.events.psp import PspFee, PspResult
 from schemas.events.refunds import Funding
-from schemas.identifiers import derived_id
 from schemas.records import Record, RecordedEvent
-
-START_MS = 1_790_000_000_000
-DECLINE = Decline(
-    code="generic_decline", category="soft", psp_code=None, network_code=None, advice_code=None, retryable=True
+from tests.projections.events import (
+    DECLINE,
+    START_MS,
+    an_id,
+    authorized,
+    captured,
+    lot_available,
+    pending,
+    refund_requested,
+    refunded,
+    result,
+    voided,
 )
-
-
-def an_id(shard: int, *parts: int | str) -> UUID:
-    return derived_id(shard, "test", *parts)
-
-
-def result(name: str = "authorize", psp: str = "simulator", shard: int = 1) -> PspResult:
-    return PspResult(
-        operation_id=an_id(shard, "operation", name),
-        attempt_id=an_id(shard, "attempt", name),
-        psp=psp,
-        psp_account="main",
-        psp_reference="pay_1",
-        psp_operation_reference=None,
-        network_reference=None,
-        psp_processed_at=START_MS,
-        resolved_by="http",
-        tries=1,
-        raw_sha256=None,
-    )
 
 
 class History:
@@ -134,74 +116,6 @@ async def write_log(dsn: str, recorded: Sequence[RecordedEvent]) -> None:
             )
     finally:
         await connection.close()
-
-
-def authorized(amount: int) -> PaymentAuthorized:
-    return PaymentAuthorized(
-        result=result(),
-        amount_authorized=amount,
-        expires_at=None,
-        approval_code=None,
-        avs=None,
-        cvc_result=None,
-        eci=None,
-        liability_shift=None,
-        card=None,
-    )
-
-
-def captured(name: str, amount: int, *, percent: int = 0, fixed: int = 0, psp_fee: int = 0) -> PaymentCaptured:
-    return PaymentCaptured(
-        result=result(name),
-        capture_id=an_id(1, "capture", name),
-        amount=amount,
-        final=False,
-        hold_released=amount,
-        platform_fee=PlatformFee(percent=percent, fixed=fixed, total=percent + fixed),
-        fee_plan_version=1,
-        psp_fee=PspFee(amount=psp_fee, currency="EUR", status="known"),
-        available_on=START_MS + 86_400_000,
-    )
-
-
-def pending(name: str, amount: int) -> Slice:
-    return Slice(account="merchant_pending", capture_id=an_id(1, "capture", name), amount=amount)
-
-
-def available(amount: int) -> Slice:
-    return Slice(account="merchant_available", capture_id=None, amount=amount)
-
-
-def refund_requested(name: str, *slices: Slice, psp: str = "simulator") -> RefundRequested:
-    return RefundRequested(
-        operation_id=an_id(1, "operation", name),
-        refund_id=an_id(1, "refund", name),
-        psp=psp,
-        amount=sum(part.amount for part in slices),
-        reason="customer_request",
-        funding=tuple(Funding(source=p.account, capture_id=p.capture_id, amount=p.amount) for p in slices),
-        refund_fee=0,
-    )
-
-
-def refunded(name: str, amount: int, *, fee: int = 0, returned: int = 0, psp_fee: int | None = None) -> PaymentRefunded:
-    return PaymentRefunded(
-        result=result(name),
-        refund_id=an_id(1, "refund", name),
-        amount=amount,
-        refund_fee=fee,
-        platform_fee_returned=returned,
-        psp_fee=None if psp_fee is None else PspFee(amount=psp_fee, currency="EUR", status="known"),
-        arn=None,
-    )
-
-
-def voided(amount: int) -> AuthorizationVoided:
-    return AuthorizationVoided(result=result("void"), amount_released=amount, reason="rest")
-
-
-def lot_available(name: str, amount: int) -> FundsMadeAvailable:
-    return FundsMadeAvailable(capture_id=an_id(1, "capture", name), amount=amount, available_on=START_MS + 86_400_000)
 
 
 def worked_case(shard: int = 1, *, merchant: str = "merchant") -> History:

@@ -10,7 +10,8 @@ import pytest
 from projections.checkpoints import PositionGap, apply_to_live, live_positions
 from projections.ledger import Ledger
 from schemas.records import RecordedEvent
-from tests.projections.history import History, authorized, captured, lot_available, worked_case
+from tests.projections.events import authorized, captured, lot_available
+from tests.projections.history import History, worked_case
 
 TABLES = ("accounts", "transactions", "entries", "balances")
 

@@ -1,17 +1,22 @@
 """A database that cannot be worked on: every verb says so in one sentence that holds no password."""
 
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import pytest
+from typer.testing import CliRunner
 
+from bootstrap.cli import application
 from bootstrap.cli.database import DatabaseUnusableError, address, database_at, what_is_wrong
 from bootstrap.local_stack import ports, state
 from bootstrap.local_stack.state import InstallationState
+from event_store import StoreOptions
 from schemas.errors import ShardUnavailable
 from tests.conftest import with_database
 
@@ -54,12 +59,33 @@ def refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Guilder:
     return call
 
 
-@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb[0] not in {"demo", "run"}], ids=" ".join)
+@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb[0] != "run"], ids=" ".join)
 def test_a_server_that_does_not_answer(refused: Guilder, verb: tuple[str, ...]) -> None:
     port = ports.choose([])
     said = refused(f"postgresql://guilder:{PASSWORD}@127.0.0.1:{port}/guilder", *verb)
     assert f"PostgreSQL at 127.0.0.1:{port}/guilder cannot be reached (" in said
     assert "`guilder up`" in said
+
+
+@pytest.mark.parametrize("answers", ["no", "nothing"])
+@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb[0] in {"demo", "merchant"}], ids=" ".join)
+def test_a_person_at_a_shell_need_not_wait_as_long_as_a_process(
+    tmp_path: Path, verb: tuple[str, ...], answers: str
+) -> None:
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        if answers == "nothing":
+            server.listen()
+        left = InstallationState(
+            postgres_dsn=f"postgresql://guilder@127.0.0.1:{server.getsockname()[1]}/guilder", api="http://127.0.0.1:1"
+        )
+        state.save(tmp_path, left)
+        began = time.monotonic()
+        ended = CliRunner().invoke(application, verb, env={"GUILDER_HOME": str(tmp_path)}, prog_name="guilder")
+        took_s = time.monotonic() - began
+
+    assert isinstance(ended.exception, DatabaseUnusableError)
+    assert took_s < StoreOptions(dsn="").reconnect_deadline_s / 2
 
 
 def test_a_kafka_that_does_not_answer(refused: Guilder, database: str) -> None:

@@ -18,8 +18,10 @@ from projections import PROJECTIONS
 from projections.checkpoints import apply_to_live
 from projections.query_api import ROUTES, QueryServices
 from schemas.envelope import Actor
+from schemas.identifiers import Prefix, public_id
 from schemas.routes import Answer, Call, Principal
 from tests.conftest import TEST_SHARDS, with_database
+from tests.projections.events import an_id
 from tests.projections.history import History, Payment, write_log
 
 ROUTES_BY_PATH = {route.path: route for route in ROUTES}
@@ -33,6 +35,11 @@ def merchant(merchant_id: UUID, *, livemode: bool = False) -> Principal:
     return Principal(
         merchant_id=merchant_id, livemode=livemode, scopes=frozenset(), actor=Actor(type="api_key", id="key_1")
     )
+
+
+def public(stream: str, shard: int = 1) -> str:
+    """The public id of the payment intent that a test calls `stream`."""
+    return public_id(Prefix.PAYMENT_INTENT, an_id(shard, stream))
 
 
 class Api:

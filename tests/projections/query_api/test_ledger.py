@@ -14,19 +14,8 @@ from schemas.events import RefundFailed
 from schemas.identifiers import Prefix, public_id
 from schemas.timestamps import rfc3339
 from tests.conftest import TEST_SHARDS
-from tests.projections.history import (
-    DECLINE,
-    START_MS,
-    History,
-    Payment,
-    an_id,
-    available,
-    lot_available,
-    refund_requested,
-    result,
-    worked_case,
-    write_log,
-)
+from tests.projections.events import DECLINE, START_MS, an_id, available, lot_available, refund_requested, result
+from tests.projections.history import History, Payment, worked_case, write_log
 from tests.projections.query_api.conftest import OPERATOR, Api, Feed, merchant
 
 ACCOUNTS, ENTRIES = "/v1/ledger/accounts", "/v1/ledger/accounts/{id}/entries"

@@ -1,6 +1,5 @@
-"""Lists, histories and refunds: what is found, in which order, and who may see it."""
+"""Lists of payment intents: what is found, in which order, and who may see it."""
 
-import asyncio
 from typing import Any
 
 import asyncpg
@@ -13,22 +12,14 @@ from projections.payments import Payments
 from schemas.errors import (
     CursorInvalid,
     FilterUnknown,
-    LivemodeMismatch,
-    NotFound,
-    PositionNotReached,
     ValidationFailed,
 )
-from schemas.events import SettlementDelaySet
-from schemas.identifiers import Prefix, public_id
 from schemas.timestamps import rfc3339
-from tests.projections.history import START_MS, History, Payment, an_id, write_log
-from tests.projections.query_api.conftest import OPERATOR, Api, Feed, merchant
+from tests.projections.events import START_MS, an_id
+from tests.projections.history import History, Payment
+from tests.projections.query_api.conftest import OPERATOR, Api, Feed, merchant, public
 
-LIST, EVENTS, REFUND = "/v1/payment_intents", "/v1/payment_intents/{id}/events", "/v1/refunds/{id}"
-
-
-def public(stream: str, shard: int = 1) -> str:
-    return public_id(Prefix.PAYMENT_INTENT, an_id(shard, stream))
+LIST = "/v1/payment_intents"
 
 
 NEWEST_FIRST = [public(name) for name in ("another", "created", "declined", "refunded", "paid")]
@@ -167,142 +158,6 @@ async def test_merchants_see_their_own_the_operator_all(api: Api, history: Histo
     assert [intent["id"] for intent in everything["data"]] == [public("theirs", 2), *NEWEST_FIRST]
     same_shard = merchant(an_id(1, "somebody else"))
     assert (await api.get(same_shard, LIST))["data"] == []
-
-
-async def test_a_history_is_every_event_from_the_first(api: Api, history: History) -> None:
-    mine = merchant(history.merchant_id)
-    found = await api.get(mine, EVENTS, {"limit": "100"}, named=public("refunded"))
-    assert [event["type"] for event in found["data"]] == [
-        "PaymentIntentCreated",
-        "AuthorizationRequested",
-        "PspAttemptStarted",
-        "PaymentAuthorized",
-        "CaptureRequested",
-        "PspAttemptStarted",
-        "PaymentCaptured",
-        "RefundRequested",
-        "PspAttemptStarted",
-        "PaymentRefunded",
-    ]
-    assert [event["version"] for event in found["data"]] == list(range(1, 11))
-    assert [event["position"] for event in found["data"]] == [f"1:{position}" for position in range(8, 18)]
-    assert found["data"][4]["data"] == {
-        "operation_id": public_id(Prefix.OPERATION, Payment("refunded").id("operation", 2)),
-        "capture_id": public_id(Prefix.CAPTURE, Payment("refunded").id("capture")),
-        "amount": 10000,
-        "final": True,
-    }
-    assert found["data"][6]["data"]["available_on"] == rfc3339(START_MS + 86_400_000)
-
-
-async def test_a_history_pages(api: Api, history: History) -> None:
-    mine, seen, cursor = merchant(history.merchant_id), [], None
-    while True:
-        query = {"limit": "4"} | ({} if cursor is None else {"cursor": cursor})
-        page = await api.get(mine, EVENTS, query, named=public("refunded"))
-        seen += [event["version"] for event in page["data"]]
-        cursor = page["next_cursor"]
-        if not page["has_more"]:
-            break
-    assert seen == list(range(1, 11))
-
-
-async def test_a_history_keeps_back_what_could_be_charged(api: Api, history: History) -> None:
-    found = await api.get(merchant(history.merchant_id), EVENTS, {"limit": "100"}, named=public("paid"))
-    text = str(found)
-    assert "tok_ok" not in text
-    assert "psp_idempotency_key" not in text
-    assert "sha256" not in text
-
-
-async def test_a_refund_is_found_by_its_own_id(api: Api, history: History) -> None:
-    refund = public_id(Prefix.REFUND, Payment("refunded").id("refund"))
-    found = await api.get(merchant(history.merchant_id), REFUND, named=refund)
-    assert (found["id"], found["status"], found["amount"]) == (refund, "refunded", 5000)
-    assert found["payment_intent_id"] == public("refunded")
-    assert await api.get(OPERATOR, REFUND, named=refund.lower().replace("RE_", "re_")) == found
-
-
-@pytest.mark.parametrize(
-    ("path", "identifier"),
-    [
-        (EVENTS, public("paid")),
-        (REFUND, public_id(Prefix.REFUND, Payment("refunded").id("refund"))),
-    ],
-)
-async def test_another_merchants_object_does_not_exist(
-    api: Api, neighbour: History, path: str, identifier: str, history: History
-) -> None:
-    for stranger in (merchant(neighbour.merchant_id), merchant(an_id(1, "somebody else"))):
-        with pytest.raises(NotFound):
-            await api.get(stranger, path, named=identifier)
-    with pytest.raises(LivemodeMismatch):
-        await api.get(merchant(history.merchant_id, livemode=True), path, named=identifier)
-    assert await api.get(OPERATOR, path, named=identifier)
-
-
-@pytest.mark.parametrize(
-    ("path", "identifier"),
-    [
-        (EVENTS, public("nobody")),
-        (EVENTS, public("nobody", 3)),
-        (EVENTS, public("nobody", 4000)),
-        (EVENTS, "pi_1"),
-        (EVENTS, "re_00000000000000000000000000"),
-        (REFUND, public_id(Prefix.REFUND, an_id(1, "nothing"))),
-        (REFUND, public_id(Prefix.REFUND, an_id(4000, "nothing"))),
-        (REFUND, "pi_00000000000000000000000000"),
-        (REFUND, ""),
-    ],
-)
-async def test_what_is_not_there_is_not_found(api: Api, path: str, identifier: str) -> None:
-    with pytest.raises(NotFound):
-        await api.get(OPERATOR, path, named=identifier)
-
-
-async def test_a_merchants_stream_is_no_payment_intent(
-    own_api: Api, database: str, history: History, feed: Feed
-) -> None:
-    history.add(SettlementDelaySet(delay_s=5), stream="merchant")
-    await write_log(database, history.recorded[-1:])
-    await feed(history)
-    with pytest.raises(NotFound):
-        await own_api.get(OPERATOR, EVENTS, named=public("merchant"))
-
-
-async def test_a_reader_waits_for_its_own_write(own_api: Api, feed: Feed, history: History) -> None:
-    history.add(Payment("latest").created(), stream="latest")
-    position = f"1:{len(history.recorded)}"
-    own_api.services.max_wait_s = 30
-    asking = asyncio.create_task(
-        own_api.get(merchant(history.merchant_id), LIST, {"limit": "1"}, min_position=position)
-    )
-    await asyncio.sleep(0.1)
-    assert not asking.done()
-    await feed(history)
-    assert [intent["id"] for intent in (await asking)["data"]] == [public("latest")]
-
-
-async def test_a_position_that_does_not_come_is_refused_after_the_wait(api: Api, history: History) -> None:
-    with pytest.raises(PositionNotReached):
-        await api.get(merchant(history.merchant_id), LIST, min_position="1:99")
-    # Another shard's position is of no consequence to this merchant's list.
-    assert await api.get(merchant(history.merchant_id), LIST, min_position="3:99,1:2")
-
-
-async def test_a_position_of_no_shard_is_refused(api: Api, history: History) -> None:
-    for caller in (OPERATOR, merchant(history.merchant_id)):
-        with pytest.raises(ValidationFailed) as refusal:
-            await api.get(caller, LIST, min_position="1:1,4:1")
-        assert [(error.pointer, error.code) for error in refusal.value.errors] == [
-            ("Guilder-Min-Position", "out_of_range")
-        ]
-
-
-@pytest.mark.parametrize("text", ["", "12", "1:", ":1", "1:-2", "1:2,1:3", "a:b", "5000:1", "1:99999999999999999999"])
-async def test_a_malformed_position_is_refused(api: Api, text: str) -> None:
-    with pytest.raises(ValidationFailed):
-        await api.get(OPERATOR, LIST, min_position=text)
 
 
 async def test_a_list_follows_the_live_generation(own_api: Api, connection: Any, history: History) -> None:
