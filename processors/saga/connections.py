@@ -6,6 +6,7 @@ from typing import Final
 
 import asyncpg
 
+from event_store.connections import PROBES
 from projections.pooled_connections import leave_as_it_is
 
 _CONNECTIONS: Final = 6
@@ -28,6 +29,8 @@ async def open_pool(dsn: str) -> asyncpg.Pool:
             "idle_in_transaction_session_timeout": "10000",
             # Until it has, one checkpoint that it holds must not keep other shards waiting for long.
             "lock_timeout": _LOCK_TIMEOUT_MS,
+            # Else a plan made while the table of steps was small reads the whole of it, a week of expiries, for each batch.
+            **PROBES,
         },
     )
 
