@@ -7,11 +7,11 @@ from typing import Final
 import asyncpg
 
 from event_store.connections import PROBES
+from processors.log_consumer.checkpoint_locks import CHECKPOINT_LOCKS
 from projections.pooled_connections import leave_as_it_is
 
 _CONNECTIONS: Final = 6
 _COMMAND_TIMEOUT_S: Final = 10.0
-_LOCK_TIMEOUT_MS: Final = "2000"
 
 
 async def open_pool(dsn: str) -> asyncpg.Pool:
@@ -25,10 +25,7 @@ async def open_pool(dsn: str) -> asyncpg.Pool:
         server_settings={
             "role": "guilder_app",
             "application_name": "guilder-saga",
-            # A process that freezes inside a transaction gives up its checkpoints to the one that takes over.
-            "idle_in_transaction_session_timeout": "10000",
-            # Until it has, one checkpoint that it holds must not keep other shards waiting for long.
-            "lock_timeout": _LOCK_TIMEOUT_MS,
+            **CHECKPOINT_LOCKS,
             # Else a plan made while the table of steps was small reads the whole of it, a week of expiries, for each batch.
             **PROBES,
         },
