@@ -26,7 +26,7 @@ async def open_pool(dsn: str) -> asyncpg.Pool:
             "role": "guilder_app",
             "application_name": "guilder-saga",
             **CHECKPOINT_LOCKS,
-            # Else a plan made while the table of steps was small reads the whole of it, a week of expiries, for each batch.
+            # Else a plan made while the table of steps was small reads all of it for each batch, until it is analyzed.
             **PROBES,
         },
     )
