@@ -10,6 +10,7 @@ from opentelemetry.trace import Span, SpanKind
 from prometheus_client import Histogram
 
 from event_store.tracing import TRACING
+from processors.log_consumer.checkpoint_locks import CHECKPOINT_LOCKS
 from processors.log_consumer.handler import PositionGap
 from processors.projector.payment_figures import count
 from projections import checkpoints
@@ -20,7 +21,6 @@ from schemas.records import Record, RecordedEvent
 NAME: Final = "projector"
 POOL_SIZE: Final = 5
 STATEMENT_TIMEOUT_S: Final = 20.0
-LOCK_TIMEOUT_MS: Final = "2000"
 
 POST_SECONDS: Final = Histogram(
     "ledger_post_duration_seconds",
@@ -45,10 +45,7 @@ async def open_pool(dsn: str) -> Any:
             "role": "guilder_projections",
             "application_name": "guilder-projector",
             "synchronous_commit": "off",
-            # A process that freezes inside a transaction gives up its checkpoints to the one that takes over.
-            "idle_in_transaction_session_timeout": "10000",
-            # Until it has, one checkpoint that it holds must not keep other shards waiting for long.
-            "lock_timeout": LOCK_TIMEOUT_MS,
+            **CHECKPOINT_LOCKS,
         },
     )
 

@@ -6,11 +6,12 @@ from typing import Final
 
 import asyncpg
 
+from event_store.connections import PROBES
+from processors.log_consumer.checkpoint_locks import CHECKPOINT_LOCKS
 from projections.pooled_connections import leave_as_it_is
 
 _CONNECTIONS: Final = 6
 _COMMAND_TIMEOUT_S: Final = 10.0
-_LOCK_TIMEOUT_MS: Final = "2000"
 
 
 async def open_pool(dsn: str) -> asyncpg.Pool:
@@ -24,10 +25,9 @@ async def open_pool(dsn: str) -> asyncpg.Pool:
         server_settings={
             "role": "guilder_app",
             "application_name": "guilder-saga",
-            # A process that freezes inside a transaction gives up its checkpoints to the one that takes over.
-            "idle_in_transaction_session_timeout": "10000",
-            # Until it has, one checkpoint that it holds must not keep other shards waiting for long.
-            "lock_timeout": _LOCK_TIMEOUT_MS,
+            **CHECKPOINT_LOCKS,
+            # Else a plan made while the table of steps was small reads all of it for each batch, until it is analyzed.
+            **PROBES,
         },
     )
 

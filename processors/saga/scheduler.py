@@ -25,15 +25,21 @@ _CREATE: Final = """
 INSERT INTO checkpoints (projection, generation, shard) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING
 """
 # The usual case as one statement, which commits by itself: batches that follow their shard's checkpoint, of whose streams no
-# case is open. It does nothing in a shard where that is not so. A step's shard is the fifth of its columns.
-_SCHEDULE_AND_MOVE: Final = f"""
-WITH moved AS (
-    UPDATE checkpoints AS c SET position = n.last
+# case is open. It does nothing in a shard where that is not so. A step's shard is the fifth of its columns. Checkpoints are
+# locked by shard, so that two workers that have the same ones after a rebalance do not wait for each other.
+SCHEDULE_AND_MOVE: Final = f"""
+WITH due AS (
+    SELECT c.shard, n.last
     FROM unnest($15::int[], $16::bigint[], $17::bigint[]) AS n (shard, before, last)
-    WHERE c.projection = $13 AND c.generation = $14 AND c.shard = n.shard AND c.position = n.before
-        AND NOT EXISTS (
-            SELECT FROM saga_cases k WHERE k.closed_at IS NULL AND k.shard = n.shard AND k.stream_id = ANY ($18::uuid[])
-        )
+    JOIN checkpoints c ON c.projection = $13 AND c.generation = $14 AND c.shard = n.shard AND c.position = n.before
+    WHERE NOT EXISTS (
+        SELECT FROM saga_cases k WHERE k.closed_at IS NULL AND k.shard = n.shard AND k.stream_id = ANY ($18::uuid[])
+    )
+    ORDER BY c.shard FOR UPDATE OF c
+), moved AS (
+    UPDATE checkpoints AS c SET position = due.last
+    FROM due
+    WHERE c.projection = $13 AND c.generation = $14 AND c.shard = due.shard
     RETURNING c.shard, c.position
 ), scheduled AS (
     {SCHEDULE} WHERE shard IN (SELECT moved.shard FROM moved) ON CONFLICT DO NOTHING
@@ -92,7 +98,7 @@ class SagaScheduler:
         last = [records[-1].position for records in usual.values()]
         streams = list({record.stream_id for records in usual.values() for record in records})
         rows = await self._pool.fetch(
-            _SCHEDULE_AND_MOVE, *as_arrays(steps), PROJECTION, GENERATION, list(usual), before, last, streams
+            SCHEDULE_AND_MOVE, *as_arrays(steps), PROJECTION, GENERATION, list(usual), before, last, streams
         )
         moved = {row[0]: row[1] for row in rows}
         if any(step.shard in moved for step in steps):

@@ -73,7 +73,7 @@ SELECT {_COLUMNS}, due_at FROM unnest({_NEW_ARRAYS}) AS fresh ({_COLUMNS})
 """Of `as_arrays`; a step that stands already is a conflict."""
 
 # A claim that finds an earlier one (its worker died, or failed) cannot know whether the PSP was called.
-_CLAIM: Final = """
+CLAIM: Final = """
 WITH ready AS (
     SELECT subject, kind, try FROM steps
     WHERE finished_at IS NULL AND ready_at <= $1
@@ -90,7 +90,7 @@ RETURNING s.subject, s.kind, s.try, s.round, s.shard, s.stream_id, s.operation_i
 """
 
 # `coalesce` keeps the planner from joining with the index of all open steps, of which a week of expiries is a part.
-_FINISH: Final = f"""
+FINISH: Final = f"""
 WITH ended AS (
     SELECT * FROM unnest($13::uuid[], $14::text[], $15::int[], $16::int[], $17::text[])
         AS ended (subject, kind, try, epoch, result)
@@ -141,7 +141,7 @@ class StepTable:
         Steps that another transaction is claiming are passed over, so that any number of workers may ask at once.
         """
         with lost_connections_are_outages():
-            rows = await self._pool.fetch(_CLAIM, now_ms, limit, lease_until, holder)
+            rows = await self._pool.fetch(CLAIM, now_ms, limit, lease_until, holder)
         return [
             ClaimedStep(
                 subject=row[0],
@@ -170,7 +170,7 @@ class StepTable:
         keys = [(e.step.subject, e.step.kind, e.step.try_no, e.step.epoch) for e in endings]
         with lost_connections_are_outages():
             rows = await self._pool.fetch(
-                _FINISH,
+                FINISH,
                 *as_arrays([step for step, _ in following]),
                 [key[0] for key in keys],
                 [key[1] for key in keys],

@@ -1,5 +1,6 @@
 """The scheduler: steps and checkpoint in one transaction, each record once, nothing skipped."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 
 import asyncpg
@@ -13,7 +14,7 @@ from processors.log_consumer import PositionGap
 from processors.saga import redrive
 from processors.saga.connections import open_pool
 from processors.saga.decisions import attempt_id_of
-from processors.saga.scheduler import SagaScheduler
+from processors.saga.scheduler import GENERATION, PROJECTION, SagaScheduler
 from schemas.records import Record
 from tests.processors.saga.harness import SHARD, Shop, store_at
 
@@ -154,3 +155,31 @@ async def test_a_gap_in_one_shard_leaves_the_others_of_the_batch_scheduled(
     assert await pool.fetchval("SELECT count(*) FROM steps") == 3
     assert woken.times == 1
     assert await scheduler.handle(SHARD, records[2:]) == 6
+
+
+async def test_of_several_shards_the_lowest_is_locked_first(
+    store: EventStore, pool: asyncpg.Pool, database: str
+) -> None:
+    scheduler = SagaScheduler(pool, delay_scale=1, scheduled=Woken())
+    records = await orders(store, 1)
+    other = [replace(record, shard=SHARD + 1) for record in records]
+    # With so many shards the planner takes them in the batch's order, unless told otherwise.
+    await pool.execute(
+        "INSERT INTO checkpoints (projection, generation, shard) SELECT $1, $2, generate_series(0, 4095)",
+        PROJECTION,
+        GENERATION,
+    )
+    async with asyncio.timeout(30):
+        owner = await asyncpg.connect(database)
+        await owner.execute("ANALYZE checkpoints")
+        await owner.close()
+        async with pool.acquire() as holder, pool.acquire() as observer, holder.transaction():
+            await holder.execute(f"SELECT FROM checkpoints WHERE shard = {SHARD} FOR UPDATE")
+            handling = asyncio.create_task(scheduler.handle_together({SHARD + 1: other, SHARD: records}))
+            while not await observer.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+            free = await observer.fetch(
+                f"SELECT shard FROM checkpoints WHERE shard = {SHARD + 1} FOR UPDATE SKIP LOCKED"
+            )
+        assert [row[0] for row in free] == [SHARD + 1]
+        assert await handling == {SHARD: 2, SHARD + 1: 2}
