@@ -15,7 +15,8 @@ class TickBatch(Generic[Key, Found]):
     """Answers `get(key)` by calling `fetch` once for all keys that were asked for meanwhile, at most `limit`.
 
     Meanwhile is since the last tick of the event loop, or, while `at_once` calls are under way, since the oldest of
-    them began: the busier the process, the more each query carries. `fetch` always begins after `get` was called, so
+    them began, and for two ticks after it ended: those who were answered and ask again at once join those who wait.
+    So the busier the process, the more each query carries. `fetch` always begins after `get` was called, so
     what it finds is never older than the question. It answers every key it was given; an answer that is an exception is
     raised to those who asked for that key, and to nobody else. A caller that is cancelled cancels only its own wait.
     """
@@ -46,8 +47,9 @@ class TickBatch(Generic[Key, Found]):
 
     async def close(self) -> None:
         """Wait for the queries that are under way, and for those that wait for them."""
-        while self._running:
+        while self._running or self._starting:
             await asyncio.gather(*self._running)
+            await asyncio.sleep(0)
 
     def _start(self) -> None:
         self._starting = False
@@ -59,7 +61,10 @@ class TickBatch(Generic[Key, Found]):
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
         self._running.discard(task)
-        self._start()
+        if self._waiting and not self._starting:
+            self._starting = True
+            loop = asyncio.get_running_loop()
+            loop.call_soon(loop.call_soon, self._start)
 
     async def _run(self, waiting: dict[Key, list["asyncio.Future[Found]"]]) -> None:
         try:

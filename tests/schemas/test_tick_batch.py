@@ -11,9 +11,11 @@ class Doubling:
 
     def __init__(self) -> None:
         self.queries: list[list[int]] = []
+        self.begun = asyncio.Event()
 
     async def __call__(self, keys: Sequence[int]) -> Mapping[int, int]:
         self.queries.append(list(keys))
+        self.begun.set()
         await asyncio.sleep(0)
         if 13 in keys:
             raise LookupError
@@ -85,3 +87,29 @@ async def test_while_enough_queries_are_under_way_what_comes_gathers_for_the_nex
     await batch.close()
     assert await asyncio.gather(*asked) == [0, 2, 4, 6, 8]
     assert queries == [[0], [1, 2], [3, 4]]
+
+
+async def test_those_who_were_answered_and_ask_again_join_those_who_wait() -> None:
+    fetch = Doubling()
+    batch = TickBatch(fetch, limit=100, at_once=1)
+
+    async def twice(key: int) -> list[int]:
+        return [await batch.get(key), await batch.get(key + 10)]
+
+    async def later(key: int) -> int:
+        await fetch.begun.wait()
+        return await batch.get(key)
+
+    first = asyncio.gather(*(twice(key) for key in range(3)))
+    assert await later(5) == 10
+    assert await first == [[0, 20], [2, 22], [4, 24]]
+    assert fetch.queries == [[0, 1, 2], [5, 10, 11, 12]]
+
+
+async def test_closing_waits_for_those_whose_query_has_not_begun() -> None:
+    fetch = Doubling()
+    batch = TickBatch(fetch, limit=1, at_once=1)
+    asked = [asyncio.create_task(batch.get(key)) for key in range(4)]
+    await asyncio.sleep(0)
+    await batch.close()
+    assert [task.done() for task in asked] == [True] * 4
