@@ -94,7 +94,9 @@ async def test_those_who_were_answered_and_ask_again_join_those_who_wait() -> No
     batch = TickBatch(fetch, limit=100, at_once=1)
 
     async def twice(key: int) -> list[int]:
-        return [await batch.get(key), await batch.get(key + 10)]
+        first = await batch.get(key)
+        await asyncio.sleep(0)  # a client takes a moment
+        return [first, await batch.get(key + 10)]
 
     async def later(key: int) -> int:
         await fetch.begun.wait()
