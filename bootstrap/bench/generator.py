@@ -168,11 +168,11 @@ class Driver:
             self._done.set_result(None)
 
     def _pace(self, began: float, sent: int) -> None:
-        """Let fall due what is due by now, and come again."""
+        """Let fall due what is due by now, the first request at once, and come again."""
         if not self._sending:
             return
         assert self._load.rate is not None
-        due = int((time.perf_counter() - began) * self._load.rate)
+        due = 1 + int((time.perf_counter() - began) * self._load.rate)
         for number in range(sent, due):
             since = began + number / self._load.rate
             if self._idle:

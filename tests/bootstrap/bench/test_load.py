@@ -97,6 +97,14 @@ def test_a_paced_load_keeps_its_rate_and_counts_what_had_to_wait(server: Countin
     assert 80 <= result.answers <= 100
 
 
+def test_a_paced_request_is_sent_when_it_falls_due_and_not_one_interval_later(
+    server: CountingServer, tmp_path: Path
+) -> None:
+    result = run_load(load(server, rate=2.0, seconds=1.2), tmp_path)
+    assert result.answers == 3
+    assert result.p50_ms < 400  # an interval has 500
+
+
 def test_the_report_of_the_generator_is_plain_json(server: CountingServer, tmp_path: Path) -> None:
     result = run_load(load(server), tmp_path)
     assert json.loads((tmp_path / "result.json").read_bytes())["answers"] == result.answers
