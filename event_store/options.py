@@ -8,7 +8,7 @@ class StoreOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     `shards` is what the process is configured with: a database with another number is refused (null: whatever the
     database says). `queue_limit` bounds the commands that wait for a flush, `batch_limit` those of one flush,
-    `cached_events` the events that are kept in memory, those of all streams together. A statement that exceeds its
+    `cached_bytes` the streams that are kept in memory, by what they take in the log. A statement that exceeds its
     timeouts is given up by the server; a lost connection is sought again for `reconnect_deadline_s` before callers hear
     `ShardUnavailable`.
     """
@@ -22,7 +22,7 @@ class StoreOptions(msgspec.Struct, frozen=True, kw_only=True):
     connect_timeout_s: float = 5.0
     reconnect_deadline_s: float = 10.0
     read_connections: int = 4
-    cached_events: int = 65_536
+    cached_bytes: int = 24 * 1024 * 1024
     conflict_retries: int = 16
     notify_interval_ms: int = 5
     poll_interval_ms: int = 50

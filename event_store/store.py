@@ -37,7 +37,7 @@ class EventStore:
     def __init__(self, options: StoreOptions, shards: int) -> None:
         self._shards = shards
         self._connections = ReadConnections(options)
-        cache = StreamCache(events=options.cached_events)
+        cache = StreamCache(stored_bytes=options.cached_bytes)
         self._streams = Streams(self._connections, cache)
         self._watch = Watch(options, self._connections, self._streams.load)
         self._notifier = HeadNotifier(options)

@@ -1,4 +1,4 @@
-"""What a process remembers of streams: as much as a number of events, whichever streams they belong to."""
+"""What a process remembers of streams: up to a number of bytes, whichever streams they belong to."""
 
 from collections import OrderedDict
 from typing import Any
@@ -23,15 +23,15 @@ class _Known(msgspec.Struct, gc=False):
 
 
 class StreamCache:
-    """The streams used last, with what one decider folds each to, up to `events` events of all streams together.
+    """The streams used last, with what one decider folds each to, up to `stored_bytes` of all of them together.
 
-    It holds what is committed and nothing else, so it may be behind but never wrong. A stream of a few events, which is
-    most of them, takes about 2 KiB for each.
+    It holds what is committed and nothing else, so it may be behind but never wrong. Bytes are those of the log: what a
+    client can make large, its metadata, counts as such. In memory an event of the usual half a KiB takes some 2 KiB.
     """
 
-    def __init__(self, *, events: int) -> None:
-        self._limit = events
-        self._events = 0
+    def __init__(self, *, stored_bytes: int) -> None:
+        self._limit = stored_bytes
+        self._stored_bytes = 0
         self._known: OrderedDict[UUID, _Known] = OrderedDict()
 
     def stream(self, stream_id: UUID) -> Stream | None:
@@ -49,14 +49,14 @@ class StreamCache:
         known = self._known.get(stream.stream_id)
         if known is None:
             self._known[stream.stream_id] = _Known(stream, folded)
-            self._events += stream.version
+            self._stored_bytes += stream.stored_bytes
         else:
             self._known.move_to_end(stream.stream_id)
             if known.stream.version < stream.version:
-                self._events += stream.version - known.stream.version
+                self._stored_bytes += stream.stored_bytes - known.stream.stored_bytes
                 known.stream = stream
             if folded is not None:
                 known.folded = folded
-        while self._events > self._limit:
+        while self._stored_bytes > self._limit:
             _, forgotten = self._known.popitem(last=False)
-            self._events -= forgotten.stream.version
+            self._stored_bytes -= forgotten.stream.stored_bytes

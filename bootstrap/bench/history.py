@@ -37,7 +37,7 @@ from schemas.routes import Call, Principal
 SIZES: Final = (10_000, 100_000, 1_000_000)
 CALLERS: Final = 16
 _DATABASE: Final = "history"
-_CACHED_EVENTS: Final = 8 * CALLERS
+_CACHED_BYTES: Final = 4096 * CALLERS
 """So few that all are read from PostgreSQL: a short log would stand in the cache as a whole, and a long one not."""
 _STRIDE: Final = 7_919
 """A prime: stepping by it through all intents meets them spread over the whole log, each once."""
@@ -88,7 +88,7 @@ async def measured(
     Raises:
         BenchError: two of them are too close.
     """
-    store = await EventStore.open(StoreOptions(dsn=dsn, cached_events=_CACHED_EVENTS))
+    store = await EventStore.open(StoreOptions(dsn=dsn, cached_bytes=_CACHED_BYTES))
     services = await QueryServices.open(dsn, shards=store.shards)
     points, paid = [], list[UUID]()
     try:

@@ -207,8 +207,9 @@ async def test_of_many_who_make_the_same_new_stream_under_one_key_all_but_one_re
 
 
 async def test_the_cache_is_bounded_and_forgetting_changes_nothing(store: EventStore, ids: CountedIds) -> None:
-    store._execution._cache._limit = 4
     streams = [ids.new_id(0) for _ in range(5)]
+    length = (await spend(store, ids, ids.new_id(0), 1)).stream.stored_bytes
+    store._execution._cache._limit = 4 * length
     for amount in (1, 2):
         for stream_id in streams:
             assert (await spend(store, ids, stream_id, amount)).state.times == amount

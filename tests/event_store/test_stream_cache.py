@@ -10,7 +10,8 @@ DECIDER = object()
 
 
 def stream(number: int, version: int) -> Stream:
-    return Stream(UUID(int=number), version=version, record_hash=NO_PREDECESSOR)
+    """A stream that takes as many bytes as it has events."""
+    return Stream(UUID(int=number), version=version, record_hash=NO_PREDECESSOR, stored_bytes=version)
 
 
 def known(cache: StreamCache, *numbers: int) -> list[int | None]:
@@ -19,8 +20,8 @@ def known(cache: StreamCache, *numbers: int) -> list[int | None]:
     return [None if stream is None else stream.version for stream in found]
 
 
-def test_what_was_used_longest_ago_is_forgotten_as_soon_as_there_are_too_many_events() -> None:
-    cache = StreamCache(events=10)
+def test_what_was_used_longest_ago_is_forgotten_as_soon_as_there_is_too_much() -> None:
+    cache = StreamCache(stored_bytes=10)
     cache.remember(stream(1, 4))
     cache.remember(stream(2, 6))
     assert known(cache, 1, 2) == [4, 6]
@@ -30,7 +31,7 @@ def test_what_was_used_longest_ago_is_forgotten_as_soon_as_there_are_too_many_ev
 
 
 def test_a_stream_that_grows_is_counted_once() -> None:
-    cache = StreamCache(events=10)
+    cache = StreamCache(stored_bytes=10)
     cache.remember(stream(1, 1))
     for version in range(1, 10):
         cache.remember(stream(2, version))
@@ -40,14 +41,14 @@ def test_a_stream_that_grows_is_counted_once() -> None:
 
 
 def test_a_shorter_stream_does_not_replace_a_longer_one() -> None:
-    cache = StreamCache(events=10)
+    cache = StreamCache(stored_bytes=10)
     cache.remember(stream(1, 5))
     cache.remember(stream(1, 4))
     assert known(cache, 1) == [5]
 
 
 def test_a_stream_longer_than_all_that_may_be_kept_is_not_kept() -> None:
-    cache = StreamCache(events=10)
+    cache = StreamCache(stored_bytes=10)
     cache.remember(stream(1, 11))
     assert known(cache, 1) == [None]
     cache.remember(stream(1, 10))
@@ -55,7 +56,7 @@ def test_a_stream_longer_than_all_that_may_be_kept_is_not_kept() -> None:
 
 
 def test_a_fold_stays_while_its_stream_grows_and_goes_with_it() -> None:
-    cache = StreamCache(events=10)
+    cache = StreamCache(stored_bytes=10)
     folded = Folded(DECIDER, 2, "state")
     cache.remember(stream(1, 2), folded)
     cache.remember(stream(1, 3))
