@@ -25,7 +25,7 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     actor: Actor
 
 
-class Call(msgspec.Struct, kw_only=True, gc=False):
+class Call(msgspec.Struct, kw_only=True):
     """One HTTP request that has been authenticated: header names lower-case, `path_params` and `query` decoded."""
 
     method: str
@@ -38,7 +38,7 @@ class Call(msgspec.Struct, kw_only=True, gc=False):
     request_id: str
 
 
-class Answer(msgspec.Struct, kw_only=True, gc=False):
+class Answer(msgspec.Struct, kw_only=True):
     """What is sent back: `body` is a resource that msgspec renders as JSON."""
 
     status: int
@@ -46,7 +46,7 @@ class Answer(msgspec.Struct, kw_only=True, gc=False):
     headers: dict[str, str] = {}
 
 
-class Parameter(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class Parameter(msgspec.Struct, frozen=True, kw_only=True):
     """A query parameter or header as the OpenAPI document shows it."""
 
     name: str
@@ -56,7 +56,7 @@ class Parameter(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     required: bool = False
 
 
-class Route(msgspec.Struct, Generic[Services], frozen=True, kw_only=True, gc=False):
+class Route(msgspec.Struct, Generic[Services], frozen=True, kw_only=True):
     """One endpoint. `path` has `{names}`; `hot` asks for the dispatch that bypasses the framework.
 
     `request` is the msgspec type of the body (null: no body), `response` that of the answer; `responses` says what

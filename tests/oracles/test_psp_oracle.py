@@ -5,15 +5,17 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from msgspec.structs import replace
 
 from aggregates import payment_intent
 from aggregates.payment_intent import PaymentIntent
 from schemas.envelope import Actor, Envelope
-from schemas.events import AuthorizationRequested, Event, PaymentAuthorized, PaymentIntentCreated, PspAttemptStarted
+from schemas.events import AuthorizationRequested, Event, PaymentIntentCreated, PspAttemptStarted
 from schemas.events.psp import PspResult
 from schemas.records import RecordedEvent
 from tests.oracles.psp import faults_of_psp
 from tests.processors.saga.harness import PLAN, card
+from tests.projections.events import authorized
 
 OPERATION, ATTEMPT, STREAM = (UUID(int=number << 64) for number in (1, 2, 3))
 RESULT = PspResult(
@@ -45,17 +47,7 @@ STARTED = PspAttemptStarted(
     route_reason="only_route",
     request_sha256="",
 )
-AUTHORIZED = PaymentAuthorized(
-    result=RESULT,
-    amount_authorized=100,
-    expires_at=None,
-    approval_code=None,
-    avs=None,
-    cvc_result=None,
-    eci=None,
-    liability_shift=None,
-    card=None,
-)
+AUTHORIZED = replace(authorized(100), result=RESULT)
 
 
 def intent(*answers: Event) -> PaymentIntent:
