@@ -165,9 +165,7 @@ def folded(stream: Stream, version: int | None = None) -> PaymentIntent:
     return state
 
 
-async def _awaited(
-    services: CommandServices, call: Call, stream: Stream, operation_id: UUID, wait_s: int
-) -> Progress:
+async def _awaited(services: CommandServices, call: Call, stream: Stream, operation_id: UUID, wait_s: int) -> Progress:
     def has_ended(newer: Stream) -> bool:
         return payment_intent.operation_ended_at(folded(newer), operation_id) is not None
 

@@ -16,9 +16,8 @@ _Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 _App = Callable[[_Scope, _Receive, _Send], Awaitable[None]]
 
 _TRACED_PATHS: Final = "/v1/"
-_ROUTES: Final = {
-    route.path: re.compile(re.sub(r"{\w+}", "[^/]+", route.path)) for route in (*command_api.ROUTES, *query_api.ROUTES)
-}
+_PATHS: Final = {route.path for route in command_api.ROUTES} | {route.path for route in query_api.ROUTES}
+_ROUTES: Final = {path: re.compile(re.sub(r"{\w+}", "[^/]+", path)) for path in _PATHS}
 _redaction: Final = Redaction()
 _INTENT: Final = re.compile(r"pi_[0-9A-HJKMNP-TV-Za-hjkmnp-tv-z]{26}")
 
