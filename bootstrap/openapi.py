@@ -78,6 +78,13 @@ _HEADERS: Final[dict[str, dict[str, Any]]] = {
     },
     "Preference-Applied": {"description": "The wait that was granted.", "schema": {"type": "string"}},
     "Location": {"description": "Where the new object is.", "schema": {"type": "string"}},
+    "Retry-After": {"description": "Seconds after which to try again.", "schema": {"type": "integer"}},
+    "WWW-Authenticate": {"description": "`Bearer`: a key is needed.", "schema": {"type": "string"}},
+}
+_PROBLEM_HEADERS: Final[dict[int, tuple[str, ...]]] = {
+    HTTPStatus.UNAUTHORIZED: ("Request-Id", "WWW-Authenticate"),
+    HTTPStatus.TOO_MANY_REQUESTS: ("Request-Id", "Retry-After"),
+    HTTPStatus.SERVICE_UNAVAILABLE: ("Request-Id", "Retry-After"),
 }
 _READ_HEADERS: Final = ("Request-Id", "ETag", "Guilder-Position")
 _COMMAND_HEADERS: Final = ("Request-Id", "ETag", "Guilder-Position", "Idempotent-Replayed", "Preference-Applied")
@@ -137,6 +144,7 @@ def completed(document: dict[str, Any], routes: Sequence[Route[Any]]) -> dict[st
         document["paths"][route.path][route.method.lower()] |= operation(route, references)
     document["components"] = {
         "schemas": schemas,
+        "headers": _HEADERS,
         "examples": {code: {"value": _example_of(kind)} for code, kind in sorted(refusals_by_code().items())},
         "securitySchemes": SECURITY_SCHEMES,
     }
@@ -190,8 +198,8 @@ def _successes(route: Route[Any], references: dict[int, dict[str, Any]]) -> dict
     answers: dict[str, Any] = {}
     for status, description in route.responses.items():
         answer: dict[str, Any] = {"description": description}
-        headers = (*names, "Location") if status == HTTPStatus.CREATED else names
-        answer["headers"] = {name: _HEADERS[name] for name in headers}
+        headers = (*names, "Location") if HTTPStatus.CREATED in route.responses else names
+        answer["headers"] = _headers(headers)
         if status != HTTPStatus.NOT_MODIFIED:
             content: dict[str, Any] = {"schema": references[id(route.response)]}
             if route.example_response is not None:
@@ -199,6 +207,10 @@ def _successes(route: Route[Any], references: dict[int, dict[str, Any]]) -> dict
             answer["content"] = {"application/json": content}
         answers[str(status)] = answer
     return answers
+
+
+def _headers(names: Sequence[str]) -> dict[str, Any]:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
 
 
 def _problems(route: Route[Any], references: dict[int, dict[str, Any]]) -> dict[str, Any]:
@@ -210,6 +222,7 @@ def _problems(route: Route[Any], references: dict[int, dict[str, Any]]) -> dict[
     return {
         str(status): {
             "description": HTTPStatus(status).phrase,
+            "headers": _headers(_PROBLEM_HEADERS.get(status, ("Request-Id",))),
             "content": {
                 "application/problem+json": {
                     "schema": references[id(Problem)],

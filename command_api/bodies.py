@@ -132,9 +132,13 @@ def _worded(refusal: ValidationFailed) -> ValidationFailed:
 
 
 def _require_json(content_type: str | None) -> None:
-    media_type, _, parameters = (content_type or "").partition(";")
-    charset = parameters.partition("charset=")[2].strip().strip('"').lower()
-    if media_type.strip().lower() != "application/json" or charset not in {"", "utf-8"}:
+    media_type, *parameters = (content_type or "").split(";")
+    charsets = set()
+    for parameter in parameters:
+        name, _, value = parameter.partition("=")
+        if name.strip().lower() == "charset":  # names come in any case (RFC 9110 section 5.6.6)
+            charsets.add(value.strip().strip('"').lower())
+    if media_type.strip().lower() != "application/json" or charsets - {"utf-8"}:
         raise UnsupportedMediaType
 
 

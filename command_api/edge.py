@@ -4,6 +4,7 @@ One authentication, one problem renderer, one place where what was not expected 
 """
 
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from time import perf_counter
 from types import MappingProxyType
 from typing import Any, Final
@@ -47,7 +48,7 @@ _log = structlog.get_logger(__name__)
 
 
 class ClientGone(Exception):
-    """The client closed the connection before its request was whole; there is nobody to answer."""
+    """The client closed the connection before it was answered; there is nobody to answer."""
 
 
 class Reply(msgspec.Struct, frozen=True, gc=False):
@@ -75,7 +76,7 @@ class Edge:
         """The reply to one HTTP request; a refusal or a defect is a reply too.
 
         Raises:
-            ClientGone: the client went away while it sent its body.
+            ClientGone: the client went away while it sent its body, or while an outcome was waited for.
         """
         began_s = perf_counter()
         headers = headers_of(scope)
@@ -97,6 +98,7 @@ class Edge:
                 body=b"" if route.request is None else await read_body(receive, headers),
                 principal=principal,
                 request_id=request_id,
+                client_gone=partial(_client_gone, receive),
             )
             reply = _rendered(await route.handler(services, call), request_id)
         except Exception as error:
@@ -177,6 +179,12 @@ async def read_body(receive: Receive, headers: Mapping[str, str]) -> bytes:
     if len(body) > MAX_BODY_BYTES:
         raise BodyTooLarge
     return body
+
+
+async def _client_gone(receive: Receive) -> None:
+    """Returns when the client of a request that was read whole has closed the connection."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 def _query_of(scope: Scope) -> tuple[tuple[str, str], ...]:

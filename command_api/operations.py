@@ -4,7 +4,8 @@ Answers are not stored. The first one and every repeat are rendered alike: by fo
 own terminal event, which gives the same answer again because folding is deterministic.
 """
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Coroutine
 from typing import Any, Final
 from uuid import UUID
 
@@ -13,6 +14,7 @@ import msgspec
 from aggregates import payment_intent
 from aggregates.payment_intent import Command, PaymentIntent
 from command_api.conditions import VersionCondition, etag
+from command_api.edge import ClientGone
 from command_api.idempotency import HEADER as IDEMPOTENCY_KEY
 from command_api.idempotency import NEW_COMMANDS, REPEATED_COMMANDS, CommandIdentity, identify, parse_idempotency_key
 from command_api.merchants import Merchants
@@ -108,6 +110,7 @@ async def carry_out(services: CommandServices, operation: Operation, render: Ren
     Raises:
         IdempotencyKeyReused: the key stands for another request.
         Rejected: whatever the aggregate or the store refuses the command with; nothing is stored then.
+        ClientGone: the client closed the connection while the outcome was waited for; the operation goes on.
     """
     call = operation.call
     wait_s = preferred_wait_s(call.headers.get("prefer"))
@@ -139,7 +142,7 @@ async def carry_out(services: CommandServices, operation: Operation, render: Ren
     if wait_s is None:
         wait_s = DEFAULT_WAIT_S
     if wait_s and not progress.ended:
-        progress = await _awaited(services, stream, operation_id, wait_s)
+        progress = await _awaited(services, call, stream, operation_id, wait_s)
     return _answer(operation, operation_id, progress, render, headers)
 
 
@@ -162,14 +165,29 @@ def folded(stream: Stream, version: int | None = None) -> PaymentIntent:
     return state
 
 
-async def _awaited(services: CommandServices, stream: Stream, operation_id: UUID, wait_s: int) -> Progress:
+async def _awaited(services: CommandServices, call: Call, stream: Stream, operation_id: UUID, wait_s: int) -> Progress:
     def has_ended(newer: Stream) -> bool:
         return payment_intent.operation_ended_at(folded(newer), operation_id) is not None
 
-    newest = await services.store.wait_for(
+    outcome = services.store.wait_for(
         stream.stream_id, after_version=stream.version, until=has_ended, deadline_s=wait_s
     )
-    return progress_of(newest, operation_id)
+    return progress_of(await _unless_gone(call, outcome), operation_id)
+
+
+async def _unless_gone(call: Call, outcome: Coroutine[Any, Any, Stream]) -> Stream:
+    """The outcome. Whoever has gone occupies no connection, so nothing else would bound how many are waited for."""
+    if call.client_gone is None:
+        return await outcome
+    waiting, gone = asyncio.ensure_future(outcome), asyncio.ensure_future(call.client_gone())
+    try:
+        await asyncio.wait((waiting, gone), return_when=asyncio.FIRST_COMPLETED)
+        if not waiting.done():
+            raise ClientGone
+        return waiting.result()
+    finally:
+        waiting.cancel()
+        gone.cancel()
 
 
 def _answer(

@@ -89,8 +89,9 @@ class Watch:
         self._shards[shard] += 1
         try:
             if shard not in self._seen:
-                # From before the first look at the stream, so that nothing falls between the two.
-                for row in await self._connections.fetch(_HEADS, [shard]):
+                # From before the first look at the stream, so that nothing falls between the two. Shielded, since a
+                # query that is broken off costs its connection, and whoever waits may go away at any time.
+                for row in await asyncio.shield(self._connections.fetch(_HEADS, [shard])):
                     self._seen.setdefault(row[0], row[1])
             if self._looker is None or self._looker.done():
                 self._looker = asyncio.create_task(self._look_while_anyone_waits(), name="event store watch")

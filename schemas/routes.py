@@ -26,7 +26,10 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Call(msgspec.Struct, kw_only=True):
-    """One HTTP request that has been authenticated: header names lower-case, `path_params` and `query` decoded."""
+    """One HTTP request that has been authenticated: header names lower-case, `path_params` and `query` decoded.
+
+    `client_gone` returns once there is nobody left to answer; null where that cannot be told.
+    """
 
     method: str
     path: str
@@ -36,6 +39,7 @@ class Call(msgspec.Struct, kw_only=True):
     body: bytes
     principal: Principal
     request_id: str
+    client_gone: Callable[[], Awaitable[None]] | None = None
 
 
 class Answer(msgspec.Struct, kw_only=True):

@@ -34,7 +34,6 @@ SEND_BUFFER_BYTES: Final = 64 * 1024
 """What the system holds of answers that a client does not take (Linux doubles it); unbounded, it grows to megabytes."""
 LINGER_S: Final = 2.0
 LINGER_BYTES: Final = 256 * 1024
-_VERSIONS: Final = frozenset({"1.1", "1.0"})
 _NOT_TAKEN: Final = frozenset({b"upgrade", b"http2-settings"})
 _ENDING: Final = object()
 _UNUSED: Final = object()
@@ -120,7 +119,10 @@ class GuardedProtocol(HttpToolsProtocol):
         super().on_headers_complete()
         # The application runs no earlier than in the next turn of the loop.
         self.scope["extensions"] = {AT_ONCE: {"answer": partial(answer_at_once, ref(self.cycle))}}
-        if self.scope["http_version"] not in _VERSIONS:
+        if self.scope["http_version"] == "1.0":
+            # It knows no 100, and would take it for the answer (RFC 9110 section 10.1.1).
+            self.cycle.waiting_for_100_continue = False
+        elif self.scope["http_version"] != "1.1":
             self._stop(MalformedRequest("The version of HTTP is neither 1.1 nor 1.0."))
         if len(self.pipeline) > self._max_pipelined:
             self._stop(Overloaded("Too many requests wait on this connection."))

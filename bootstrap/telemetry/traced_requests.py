@@ -4,8 +4,11 @@ import re
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any, Final
 
+import command_api
+from bootstrap.telemetry.redaction import Redaction
 from command_api.traces import traceparent_of
 from event_store.tracing import TRACING, is_sampled
+from projections import query_api
 
 _Scope = MutableMapping[str, Any]
 _Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -13,7 +16,9 @@ _Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 _App = Callable[[_Scope, _Receive, _Send], Awaitable[None]]
 
 _TRACED_PATHS: Final = "/v1/"
-_NO_NOUN: Final = re.compile(r"(?<=/)(?!(?:v1|[a-z_]{1,40})(?:/|$))[^/]+")
+_PATHS: Final = {route.path for route in command_api.ROUTES} | {route.path for route in query_api.ROUTES}
+_ROUTES: Final = {path: re.compile(re.sub(r"{\w+}", "[^/]+", path)) for path in _PATHS}
+_redaction: Final = Redaction()
 _INTENT: Final = re.compile(r"pi_[0-9A-HJKMNP-TV-Za-hjkmnp-tv-z]{26}")
 
 
@@ -57,8 +62,7 @@ def traced(app: _App, sampled: float) -> _App:
 
 
 async def _serve_traced(app: _App, scope: _Scope, receive: _Receive, send: _Send, above: str | None) -> None:
-    # A path may hold anything; only what looks like a noun of ours is told.
-    name = f"{scope['method']} {_NO_NOUN.sub('{id}', scope['path'])}"
+    name = _name_of(scope["method"], scope["path"])
     attributes = {"http.request.method": scope["method"]}
     if found := _INTENT.search(scope["path"]):
         attributes["payment_intent_id"] = found[0]
@@ -77,11 +81,18 @@ async def _serve_traced(app: _App, scope: _Scope, receive: _Receive, send: _Send
         await app({**scope, "headers": headers, "extensions": {}}, receive, send_and_note)
 
 
+def _name_of(method: str, path: str) -> str:
+    """The method and the route's path, as OpenTelemetry names such spans: a path that is no route's may hold anything."""
+    route = next((route for route, pattern in _ROUTES.items() if pattern.fullmatch(path)), None)
+    return method if route is None else f"{method} {route}"
+
+
 def _note_answer(status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
     TRACING.note(**{"http.response.status_code": status})
     for name, value in headers:
         if name == b"request-id":
-            TRACING.note(request_id=value.decode("latin-1"))
+            # It may be the client's own; no log line, but every collector, gets it as it stands here.
+            TRACING.note(request_id=_redaction.text(value.decode("latin-1")))
         elif name == b"location" and (found := _INTENT.search(value.decode("latin-1"))):
             TRACING.note(payment_intent_id=found[0])
 

@@ -189,7 +189,18 @@ def test_what_is_no_card_number_passes(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "content_type", [None, "", "text/plain", "application/json; charset=latin-1", "application/jsonx", "text/json"]
+    "content_type",
+    [
+        None,
+        "",
+        "text/plain",
+        "application/json; charset=latin-1",
+        "application/json; Charset=latin-1",
+        "application/json; charset=utf-8; charset=latin-1",
+        "application/json, application/json",
+        "application/jsonx",
+        "text/json",
+    ],
 )
 def test_other_content_types_are_refused(content_type: str | None) -> None:
     with pytest.raises(UnsupportedMediaType):
@@ -198,7 +209,15 @@ def test_other_content_types_are_refused(content_type: str | None) -> None:
 
 @pytest.mark.parametrize(
     "content_type",
-    ["application/json", "Application/JSON", "application/json; charset=utf-8", 'application/json;charset="UTF-8"'],
+    [
+        "application/json",
+        "Application/JSON",
+        "application/json; charset=utf-8",
+        'application/json;charset="UTF-8"',
+        "application/json ; CHARSET=utf-8",
+        "application/json; charset=utf-8; profile=order",
+        "application/json; not-charset=latin-1",
+    ],
 )
 def test_json_in_utf8_is_taken_however_it_is_spelled(content_type: str) -> None:
     assert DECODER.decode(raw(), content_type).value.amount == 10_000

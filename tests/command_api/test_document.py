@@ -14,7 +14,7 @@ from command_api import ROUTES
 from command_api.examples import CREATED_INTENT, PROCESSED_INTENT, PROCESSED_REFUND
 from schemas.errors import Rejected
 from schemas.resources import PaymentIntentResource, RefundResource
-from tests.command_api.conversation import Client
+from tests.command_api.conversation import CARD, Client
 
 jsonschema: Any = importlib.import_module("jsonschema")
 COMMITTED: dict[str, Any] = json.loads(DOCUMENT.read_bytes())
@@ -97,6 +97,32 @@ async def test_what_the_api_answers_is_of_its_schema(client: Client) -> None:
     for answer, name in ((created, "PaymentIntent"), (refused, "Problem")):
         schema = {"$ref": f"#/components/schemas/{name}", "components": COMMITTED["components"]}
         jsonschema.Draft202012Validator(schema).validate(answer.json())
+
+
+OWN_HEADERS = {
+    "ETag",
+    "Guilder-Position",
+    "Idempotent-Replayed",
+    "Location",
+    "Preference-Applied",
+    "Request-Id",
+    "WWW-Authenticate",
+}
+
+
+async def test_the_headers_that_the_api_answers_stand_in_it(client: Client) -> None:
+    stranger = Client(client.http, client.url, "gk_test_no_key")
+    answers = {
+        201: await client.create(),
+        202: await client.create(authorize=True, payment_method=CARD, wait=0),
+        400: await client.create(amount=0),
+        401: await stranger.create(),
+    }
+    described = COMMITTED["paths"]["/v1/payment_intents"]["post"]["responses"]
+    for status, answer in answers.items():
+        assert answer.status_code == status
+        assert {name for name in OWN_HEADERS if name in answer.headers} <= described[str(status)]["headers"].keys()
+    assert all("Retry-After" in described[status]["headers"] for status in ("429", "503"))
 
 
 def test_every_refusal_has_a_code_and_a_title() -> None:

@@ -1,6 +1,9 @@
 """What a process remembers of merchants: shared looks, bounded memory, and nothing older than it says."""
 
 import asyncio
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import cast
 from uuid import UUID
 
@@ -74,6 +77,22 @@ def remembering(log: SlowLog, *, max_age_s: float = 60, capacity: int = 2) -> Me
     return Merchants(cast("EventStore", log), max_age_s=max_age_s, capacity=capacity)
 
 
+@contextmanager
+def no_longer_than(seconds: float) -> Iterator[None]:
+    """Ends even what never gives the event loop a turn, which no timeout of asyncio's could."""
+
+    def too_long(_number: int, _frame: object) -> None:
+        raise TimeoutError
+
+    before = signal.signal(signal.SIGALRM, too_long)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
 async def test_callers_that_come_together_share_one_look() -> None:
     log = registered(FIRST)
     merchants = remembering(log)
@@ -107,6 +126,20 @@ async def test_the_newest_is_not_a_look_that_had_begun_before() -> None:
     log.gate.set()
     assert "a" * 64 not in (await early).keys
     assert "a" * 64 in (await late).keys
+
+
+async def test_a_look_that_ended_a_moment_ago_is_joined_by_nobody() -> None:
+    log = registered(FIRST)
+    merchants = remembering(log)
+    log.gate.clear()
+    early = asyncio.create_task(merchants.current(FIRST))
+    await asyncio.sleep(0.01)
+    log.gate.set()
+    # Its turn comes when the look has ended and nobody has been told of that yet.
+    late = asyncio.create_task(merchants.newest(FIRST))
+    with no_longer_than(5):
+        assert (await late).read_at > (await early).read_at
+    assert log.looks == 2
 
 
 async def test_memory_is_bounded_and_strangers_take_no_room_in_it() -> None:

@@ -1,7 +1,9 @@
 """Commands on an intent: accepted, awaited, answered; conditions and preferences; what the aggregate refuses."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -123,6 +125,34 @@ async def test_an_open_operation_is_answered_202_when_the_wait_is_over(client: C
     assert answer.status_code == 202
     assert 0.9 < loop.time() - began < 5
     assert answer.json()["captures"][0]["status"] == "processing"
+
+
+@pytest.mark.parametrize("verb", ["capture", "cancel"])  # the one is hot, the other served by the framework
+async def test_nobody_waits_for_an_outcome_whose_client_has_gone(client: Client, psp: PspStandIn, verb: str) -> None:
+    intent_id = await authorized(client, psp)
+    address = urlsplit(client.url)
+    _, writer = await asyncio.open_connection(address.hostname, address.port)
+    lines = [f"POST /v1/payment_intents/{intent_id}/{verb} HTTP/1.1", "Host: here", "Content-Type: application/json"]
+    lines += [f"Authorization: Bearer {client.api_key}", f"Idempotency-Key: gone-{verb}", "Prefer: wait=30"]
+    writer.write("\r\n".join([*lines, "Content-Length: 2", "", "{}"]).encode())
+    await until(somebody_waits)
+    writer.close()
+    await until(lambda: not somebody_waits())
+    repeated = await client.command(intent_id, verb, key=f"gone-{verb}", wait=0)
+    assert (repeated.status_code, repeated.headers["Idempotent-Replayed"]) == (202, "true")
+    await psp.settle(intent_id)
+    assert (await client.command(intent_id, verb, key=f"gone-{verb}")).status_code == 200
+
+
+def somebody_waits() -> bool:
+    """The store looks at its heads while, and only while, somebody waits."""
+    return any(task.get_name() == "event store watch" for task in asyncio.all_tasks())
+
+
+async def until(true: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not true():  # noqa: ASYNC110 - tasks that end tell nobody
+            await asyncio.sleep(0.01)
 
 
 async def test_a_sale_is_answered_with_its_capture(client: Client, psp: PspStandIn) -> None:

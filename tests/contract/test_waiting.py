@@ -104,6 +104,34 @@ async def test_what_has_already_come_is_not_waited_for(store: EventStore, ids: C
     assert stream.version == 2
 
 
+async def test_who_stops_waiting_takes_no_connection_from_others(
+    database: str, store: EventStore, ids: CountedIds
+) -> None:
+    tip = (await store.append(first(ids, ids.new_id(0)))).records[-1]
+    observer = await asyncpg.connect(database)
+    try:
+        await store.load(tip.stream_id)
+        before = await readers(observer)
+        for turns in range(12):
+            waiting = asyncio.create_task(store.wait_for(tip.stream_id, after_version=1, until=anything, deadline_s=30))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            waiting.cancel()
+            await asyncio.gather(waiting, return_exceptions=True)
+            await asyncio.sleep(0.05)  # until nobody looks, so that the next one looks first
+        assert before <= await readers(observer)
+    finally:
+        await observer.close()
+
+
+async def readers(observer: asyncpg.Connection) -> set[int]:
+    """The processes of PostgreSQL that serve this database's readers."""
+    rows = await observer.fetch(
+        "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'guilder reader'"
+    )
+    return {row["pid"] for row in rows}
+
+
 async def test_many_wait_for_many_streams(store: EventStore, other_store: EventStore, ids: CountedIds) -> None:
     tips = [(await store.append(first(ids, ids.new_id(number % 4)))).records[-1] for number in range(40)]
     waiting = [

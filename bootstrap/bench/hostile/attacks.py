@@ -11,6 +11,8 @@ from bootstrap.local_stack.ports import LOOPBACK
 
 _DRIBBLE_S: Final = 0.25
 _AGAIN_S: Final = 0.05
+_GONE_AFTER_S: Final = 0.05
+_SECRET_LENGTH: Final = 43
 _PIPELINED: Final = 500
 _LARGE: Final = 4 * 1024 * 1024
 _PIECE: Final = b"x" * 65_536
@@ -56,10 +58,22 @@ class Attacker:
             finally:
                 writer.transport.abort()
 
-    def head(self, method: str, path: str, *, length: int | None = None, unique: bool = False) -> bytes:
-        """A request's head with the one merchant's key."""
-        lines = [f"{method} {path} HTTP/1.1", f"Host: {LOOPBACK}", f"Authorization: Bearer {self.attack.bearer}"]
+    def head(
+        self,
+        method: str,
+        path: str,
+        *,
+        length: int | None = None,
+        unique: bool = False,
+        bearer: str | None = None,
+        wait_s: int | None = None,
+    ) -> bytes:
+        """A request's head with the one merchant's key, where no other bearer is named."""
+        lines = [f"{method} {path} HTTP/1.1", f"Host: {LOOPBACK}"]
+        lines.append(f"Authorization: Bearer {bearer or self.attack.bearer}")
         lines.append("Content-Type: application/json")
+        if wait_s is not None:
+            lines.append(f"Prefer: wait={wait_s}")
         if unique:
             lines.append(f"Idempotency-Key: hostile-{next(self.numbers)}-{id(self)}")
         if length is not None:
@@ -159,6 +173,29 @@ async def flood(attacker: Attacker, reader: asyncio.StreamReader, writer: asynci
         await attacker.answer(reader)
 
 
+async def wrong_keys(attacker: Attacker, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Secrets that were never issued, behind the id of a merchant that exists; whoever was paid by it knows the id."""
+    merchant = attacker.attack.bearer[:-_SECRET_LENGTH]
+    while True:
+        made_up = f"{merchant}{next(attacker.numbers):0{_SECRET_LENGTH}}"
+        writer.write(attacker.head("GET", f"{PATH}/pi_1", bearer=made_up))
+        await attacker.answer(reader)
+
+
+async def metrics(attacker: Attacker, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """The metrics, which need no key, as fast as they come."""
+    while True:
+        writer.write(attacker.head("GET", "/metrics"))
+        await attacker.answer(reader)
+
+
+async def abandoned_waits(attacker: Attacker, _reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """An authorization whose outcome is to be waited for, by a client that goes away at once."""
+    body = BODY.replace("{", '{"authorize":true,"payment_method":{"type":"card","token":"tok_ok"},', 1).encode()
+    writer.write(attacker.head("POST", PATH, length=len(body), unique=True, wait_s=30) + body)
+    await asyncio.sleep(_GONE_AFTER_S)
+
+
 async def slow_readers(attacker: Attacker, _reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Large answers that are asked for and not taken."""
     writer.transport.pause_reading()  # type: ignore[attr-defined] # a socket's transport can
@@ -178,4 +215,7 @@ KINDS: Final[dict[str, Kind]] = {
     "invalid requests": invalid,
     "a merchant's flood": flood,
     "slow readers": slow_readers,
+    "wrong keys": wrong_keys,
+    "metrics": metrics,
+    "abandoned waits": abandoned_waits,
 }

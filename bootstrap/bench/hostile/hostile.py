@@ -31,6 +31,9 @@ SCENARIOS: Final = {
     "invalid requests": 64,
     "a merchant's flood": 128,
     "slow readers": 500,
+    "wrong keys": 64,
+    "metrics": 64,
+    "abandoned waits": 64,
 }
 """How many connections misbehave in which way."""
 

@@ -38,11 +38,20 @@ async def attacked(place: Place, kind: str, until: Callable[[Seen], object]) -> 
         ("pipelining", 503),
         ("invalid requests", 200),
         ("a merchant's flood", 200),
+        ("wrong keys", 200),
+        ("metrics", 200),
     ],
 )
 async def test_each_attack_meets_its_limit(guarded: Place, kind: str, status: int) -> None:
     seen = await attacked(guarded, kind, lambda seen: status in seen.statuses)
     assert status in seen.statuses, seen
+    assert await guarded.still_serves()
+
+
+async def test_who_waits_for_nothing_is_gone_at_once(guarded: Place) -> None:
+    seen = await attacked(guarded, "abandoned waits", lambda seen: seen.connected > 6)
+    assert not seen.statuses
+    assert guarded.application.served
     assert await guarded.still_serves()
 
 

@@ -147,6 +147,12 @@ async def test_whoever_expects_to_be_told_to_go_on_is_told(place: Place) -> None
     assert (await raw.answer()).json()["body"] == "hello"
 
 
+async def test_who_speaks_http_1_0_is_never_told_to_go_on(place: Place) -> None:
+    raw = await place.open()
+    await raw.send(b"POST /v1/x HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\nbody")
+    assert (await raw.answer()).json()["body"] == "body"
+
+
 async def test_http_1_0_is_served_once_for_each_connection(place: Place) -> None:
     raw = await place.open()
     await raw.send(b"GET /p HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")

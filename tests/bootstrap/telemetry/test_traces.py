@@ -42,7 +42,12 @@ async def receive() -> dict[str, Any]:
 
 
 async def request(
-    headers: list[tuple[bytes, bytes]], *, sampled: float, path: str = "/v1/payment_intents", times: int = 1
+    headers: list[tuple[bytes, bytes]],
+    *,
+    sampled: float,
+    path: str = "/v1/payment_intents",
+    times: int = 1,
+    request_id: str = "req_1",
 ) -> dict[bytes, bytes]:
     """Sends traced requests and returns the headers that the application saw last."""
     seen: dict[bytes, bytes] = {}
@@ -51,7 +56,7 @@ async def request(
     async def app(scope: MutableMapping[str, Any], _: Any, send: Any) -> None:
         seen.clear()
         seen.update(scope["headers"])
-        answer = [(b"request-id", b"req_1"), (b"location", f"/v1/payment_intents/{INTENT}".encode())]
+        answer = [(b"request-id", request_id.encode()), (b"location", f"/v1/payment_intents/{INTENT}".encode())]
         await send({"type": "http.response.start", "status": 201, "headers": answer})
 
     async def send(message: MutableMapping[str, Any]) -> None:
@@ -97,13 +102,25 @@ async def test_the_sampled_share_begins_traces_of_its_own(spans: io.StringIO) ->
     ("path", "name"),
     [
         (f"/v1/payment_intents/{INTENT}/capture", "POST /v1/payment_intents/{id}/capture"),
-        ("/v1/4111111111111111", "POST /v1/{id}"),
+        ("/v1/4111111111111111", "POST"),
+        ("/v1/whatever_a_client_likes", "POST"),
+        ("/v1/payment_intents/payment_intents/payment_intents", "POST"),
+        ("/v1/payment_intents/jane_doe", "POST /v1/payment_intents/{id}"),
         ("/v1/ledger/trial_balance", "POST /v1/ledger/trial_balance"),
     ],
 )
 async def test_a_spans_name_holds_nothing_that_a_client_made_up(spans: io.StringIO, path: str, name: str) -> None:
     await request([], sampled=1.0, path=path)
     assert [span["name"] for span in told(spans)] == [name]
+
+
+@pytest.mark.parametrize(
+    "secret", ["gk_live_01K3Q4RS70E0280000000000M1_S", "4242-4242-4242-4242", "order:4242424242424242"]
+)
+async def test_a_request_id_that_a_client_made_of_a_secret_is_not_told(spans: io.StringIO, secret: str) -> None:
+    await request([], sampled=1.0, request_id=secret)
+    [span] = told(spans)
+    assert span["attributes"]["request_id"] in {"gk_live_[redacted]", "[card number]", "order:[card number]"}
 
 
 def test_a_share_is_even() -> None:
