@@ -72,7 +72,9 @@ class Merchants:
     async def _shared_look(self, merchant_id: UUID) -> KnownMerchant:
         """Callers that come together share one look at the store."""
         reading = self._reading.get(merchant_id)
-        if reading is None:
+        # One that has ended stays here until the loop's next tick. To wait for it lets nobody else run, so whoever asks
+        # until it gets a newer one would ask for ever, and the process with it.
+        if reading is None or reading.done():
             reading = asyncio.create_task(self._read(merchant_id))
             self._reading[merchant_id] = reading
             reading.add_done_callback(lambda done: self._look_ended(merchant_id, done))
@@ -80,7 +82,8 @@ class Merchants:
         return await asyncio.shield(reading)
 
     def _look_ended(self, merchant_id: UUID, look: "asyncio.Task[KnownMerchant]") -> None:
-        self._reading.pop(merchant_id, None)
+        if self._reading.get(merchant_id) is look:
+            del self._reading[merchant_id]
         if not look.cancelled():
             # Whoever still waits is told; when all have gone, nobody need hear of it.
             look.exception()

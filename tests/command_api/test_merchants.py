@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from command_api.merchants import Merchants
+from command_api.merchants import KnownMerchant, Merchants
 from event_store import EventStore, Stream
 from schemas.envelope import Actor, Envelope
 from schemas.errors import ShardUnavailable
@@ -107,6 +107,29 @@ async def test_the_newest_is_not_a_look_that_had_begun_before() -> None:
     log.gate.set()
     assert "a" * 64 not in (await early).keys
     assert "a" * 64 in (await late).keys
+
+
+class PatientMerchants(Merchants):
+    """Fails where it asks again and again: it would not let the loop end the test."""
+
+    asked = 0
+
+    async def _shared_look(self, merchant_id: UUID) -> KnownMerchant:
+        self.asked += 1
+        assert self.asked < 10, "a look that has ended is asked for again and again, and nobody else runs"
+        return await super()._shared_look(merchant_id)
+
+
+async def test_who_asks_in_the_tick_in_which_a_look_ends_begins_another() -> None:
+    log = registered(FIRST)
+    merchants = PatientMerchants(cast("EventStore", log), max_age_s=60)
+    log.gate.clear()
+    early = asyncio.create_task(merchants.current(FIRST))
+    await asyncio.sleep(0.01)
+    log.gate.set()
+    late = asyncio.create_task(merchants.newest(FIRST))
+    assert (await late).read_at > (await early).read_at
+    assert log.looks == 2
 
 
 async def test_memory_is_bounded_and_strangers_take_no_room_in_it() -> None:
