@@ -80,14 +80,52 @@ async def persistently(call: Callable[[], Awaitable[Result]], deadline_s: float)
         raise
 
 
+class Outage:
+    """Since when the server has not been reached (the event loop's clock, seconds), by those who share it."""
+
+    def __init__(self) -> None:
+        self._since: float | None = None
+
+    def over(self) -> None:
+        self._since = None
+
+    def lasts_s(self) -> float:
+        """For how many seconds it lasts; one that nobody had noticed begins now."""
+        now = asyncio.get_running_loop().time()
+        if self._since is None:
+            self._since = now
+        return now - self._since
+
+
 class SteadyConnection:
     """One connection for one user at a time, opened when it is needed and opened anew after it was lost."""
 
-    def __init__(self, options: StoreOptions, purpose: str, **settings: str) -> None:
+    def __init__(self, options: StoreOptions, purpose: str, outage: Outage | None = None, **settings: str) -> None:
         self._options = options
         self._purpose = purpose
+        self._outage = outage or Outage()
         self._settings = settings
         self._connection: Any = None
+
+    async def fetch_persistently(self, query: str, *arguments: Any) -> Sequence[Any]:
+        """`fetch`, again and again until the server has been away for `reconnect_deadline_s`.
+
+        From then on once for each call, until it is back: those who wait for one another would each wait as long anew.
+
+        Raises:
+            ShardUnavailable: the server was away for so long.
+        """
+        try:
+            rows = await self.fetch(query, *arguments)
+        except Exception as error:
+            if not is_lost(error):
+                raise
+            left_s = self._options.reconnect_deadline_s - self._outage.lasts_s()
+            if left_s <= 0:
+                raise ShardUnavailable from error
+            rows = await persistently(lambda: self.fetch(query, *arguments), left_s)
+        self._outage.over()
+        return rows
 
     async def fetch(self, query: str, *arguments: Any) -> Sequence[Any]:
         """One attempt at a statement in autocommit. Its outcome is unknown when the error `is_lost`."""
@@ -127,8 +165,8 @@ class ReadConnections:
     """A few connections for reads, which may be repeated freely. The last one that was used is used again first."""
 
     def __init__(self, options: StoreOptions) -> None:
-        self._deadline_s = options.reconnect_deadline_s
-        self._idle = [SteadyConnection(options, "reader", **PROBES) for _ in range(options.read_connections)]
+        outage = Outage()
+        self._idle = [SteadyConnection(options, "reader", outage, **PROBES) for _ in range(options.read_connections)]
         self._all = tuple(self._idle)
         self._free = asyncio.Semaphore(len(self._all))
 
@@ -141,12 +179,7 @@ class ReadConnections:
         async with self._free:
             connection = self._idle.pop()
             try:
-                try:
-                    return await connection.fetch(query, *arguments)
-                except Exception as error:
-                    if not is_lost(error):
-                        raise
-                return await persistently(lambda: connection.fetch(query, *arguments), self._deadline_s)
+                return await connection.fetch_persistently(query, *arguments)
             except asyncpg.QueryCanceledError as error:
                 raise ShardUnavailable from error
             finally:

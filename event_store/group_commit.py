@@ -4,7 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from time import perf_counter
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 import asyncpg
@@ -12,7 +12,7 @@ import asyncpg
 from event_store.append_metrics import APPEND_SECONDS, BATCH_COMMANDS, COMMIT_SECONDS
 from event_store.appends import AlreadyDone, Append, Appended, Sealed, VersionConflict, sealed
 from event_store.batch import APPEND, Outcome, Verdict, arguments, verdicts
-from event_store.connections import SteadyConnection, is_lost, persistently
+from event_store.connections import SteadyConnection
 from event_store.options import StoreOptions
 from schemas.errors import Overloaded, ShardUnavailable
 from schemas.records import Record
@@ -179,18 +179,7 @@ class GroupCommit:
         A look-up would prove nothing: the old backend may still commit. The head locks decide, and a command that
         meets its own first event has succeeded.
         """
-        parameters = arguments(batch)
-
-        async def call() -> Sequence[Any]:
-            return await self._connection.fetch(APPEND, *parameters)
-
-        try:
-            rows = await call()
-        except Exception as error:
-            if not is_lost(error):
-                raise
-            rows = await persistently(call, self._options.reconnect_deadline_s)
-        return verdicts(batch, rows)
+        return verdicts(batch, await self._connection.fetch_persistently(APPEND, *arguments(batch)))
 
     def _answer(self, batch: list[_Pending], found: list[Verdict]) -> None:
         stored = []
@@ -224,10 +213,17 @@ class GroupCommit:
             repeat.fail(refusal)
 
     def _refuse(self, batch: list[_Pending], error: Exception) -> None:
-        """Tell the callers; a repeat of a command that failed is a command of its own again."""
+        """Tell the callers; a repeat of a command that failed is a command of its own again.
+
+        Not where the server is away, or a shard locked: a repeat has waited for it as long, and would wait anew.
+        """
         for pending in batch:
             pending.fail(error)
-            self._queue.extendleft(reversed(pending.repeats))
+            if isinstance(error, ShardUnavailable):
+                for repeat in pending.repeats:
+                    repeat.fail(error)
+            else:
+                self._queue.extendleft(reversed(pending.repeats))
             pending.repeats = []
 
     def _later(self, answer: "Awaitable[None]") -> None:

@@ -10,7 +10,7 @@ class StoreOptions(msgspec.Struct, frozen=True, kw_only=True):
     database says). `queue_limit` bounds the commands that wait for a flush, `batch_limit` those of one flush,
     `cached_bytes` the streams that are kept in memory, by what they take in the log. A statement that exceeds its
     timeouts is given up by the server; a lost connection is sought again for `reconnect_deadline_s` before callers hear
-    `ShardUnavailable`.
+    `ShardUnavailable`; those who call while the server stays away hear it after one attempt.
     """
 
     dsn: str

@@ -2,6 +2,7 @@
 
 DO $guard$
 BEGIN
+    LOCK TABLE events IN ACCESS EXCLUSIVE MODE; -- an append that is under way ends first, and its events are seen
     IF EXISTS (SELECT FROM events) THEN
         RAISE EXCEPTION 'the log holds events; it is the only source of truth and is not dropped'
             USING ERRCODE = 'object_not_in_prerequisite_state';

@@ -107,7 +107,7 @@ async def migrate(dsn: str, *, shards: int, steps: Sequence[Migration] | None = 
 
 
 async def rollback(dsn: str, *, to: int, steps: Sequence[Migration] | None = None) -> None:
-    """Take back every migration with a number above `to`, newest first; 0 takes back all.
+    """Take back every migration with a number above `to`, newest first; 0 takes back all. All of them or none.
 
     Raises:
         MigrationChanged, MigrationMissing: as `migrate` does.
@@ -116,9 +116,10 @@ async def rollback(dsn: str, *, to: int, steps: Sequence[Migration] | None = Non
     known = migrations() if steps is None else steps
     async with _locked(dsn) as connection:
         applied = await _applied(connection, known)
-        for step in reversed(known):
-            if step.number > to and step.number in applied:
-                async with connection.transaction():
+        # What one of them refuses is not to have lost already what was built on it.
+        async with connection.transaction():
+            for step in reversed(known):
+                if step.number > to and step.number in applied:
                     await connection.execute(step.down)
                     await connection.execute("DELETE FROM schema_migrations WHERE number = $1", step.number)
 

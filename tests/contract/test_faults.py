@@ -1,5 +1,6 @@
 import asyncio
 from collections.abc import AsyncIterator
+from uuid import UUID
 
 import asyncpg
 import pytest
@@ -7,7 +8,17 @@ import pytest
 from event_store import AlreadyDone, Appended, EventStore, StoreOptions, VersionConflict
 from schemas.errors import Overloaded, ShardUnavailable
 from schemas.framing import command_key
-from tests.contract.samples import CountedIds, eventually, first, following, log_of, positions_are_dense
+from tests.contract.samples import (
+    ENVELOPE,
+    BudgetDecider,
+    CountedIds,
+    Spend,
+    eventually,
+    first,
+    following,
+    log_of,
+    positions_are_dense,
+)
 from tests.contract.tcp_proxy import TcpProxy, proxied
 
 
@@ -114,6 +125,49 @@ async def test_a_database_that_stays_away_is_unavailable_in_bounded_time(databas
 
         await eventually(stored)
         await store.close()
+
+
+async def test_while_the_database_is_away_nobody_waits_for_the_patience_of_others(
+    database: str, ids: CountedIds
+) -> None:
+    """Of commands under one key, of one stream, or of more than one batch, the last hears as soon as the first."""
+    async with proxied(database) as (proxy, dsn):
+        store = await EventStore.open(StoreOptions(dsn=dsn, reconnect_deadline_s=0.5, batch_limit=16))
+        spent = ids.new_id(0)
+        await spend(store, ids, spent)
+        proxy.refuse = True
+        proxy.cut()
+        calls = [store.append(first(ids, ids.new_id(0), key="same")) for _ in range(16)]
+        calls += [store.append(first(ids, ids.new_id(0))) for _ in range(16 * 16)]
+        outcomes = asyncio.gather(*calls, *(spend(store, ids, spent) for _ in range(16)), return_exceptions=True)
+        async with asyncio.timeout(4):
+            assert {type(outcome) for outcome in await outcomes} == {ShardUnavailable}
+        proxy.refuse = False
+        await store.append(first(ids, ids.new_id(0), key="same"))
+        assert len((await store.load(spent)).records) == 1
+        proxy.cut()
+        await asyncio.gather(store.append(first(ids, ids.new_id(0))), store.load(spent))
+        await store.close()
+
+
+async def spend(store: EventStore, ids: CountedIds, stream_id: UUID) -> None:
+    await store.execute(BudgetDecider(), stream_id, Spend(1), envelope=ENVELOPE, event_ids=ids)
+
+
+async def test_repeats_of_a_command_wait_for_a_locked_shard_together(database: str, ids: CountedIds) -> None:
+    store = await EventStore.open(StoreOptions(dsn=database, lock_timeout_ms=300))
+    blocker = await asyncpg.connect(database)
+    transaction = blocker.transaction()
+    await transaction.start()
+    await blocker.execute("SELECT FROM heads WHERE shard = 1 FOR UPDATE")
+    calls = [store.append(first(ids, ids.new_id(1), key="same")) for _ in range(16)]
+    async with asyncio.timeout(3):
+        outcomes = await asyncio.gather(*calls, return_exceptions=True)
+    assert {type(outcome) for outcome in outcomes} == {ShardUnavailable}
+    await transaction.rollback()
+    await blocker.close()
+    await store.append(first(ids, ids.new_id(1), key="same"))
+    await store.close()
 
 
 async def test_a_locked_shard_holds_up_no_other_shard(database: str, ids: CountedIds) -> None:

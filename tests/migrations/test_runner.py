@@ -109,13 +109,31 @@ async def test_an_impossible_number_of_shards_is_refused(empty_database: str, sh
         await migrate(empty_database, shards=shards)
 
 
-async def test_a_log_with_events_is_not_dropped(empty_database: str, connection: Any) -> None:
-    await migrate(empty_database, shards=1, steps=STEPS[:1])
-    await connection.execute(
-        "INSERT INTO events VALUES (0, 1, $1, 1, $1, 'a', '\\x0000000001', '{}', NULL, NULL, $2, 0)",
-        "00000000-0000-0000-0000-000000000001",
-        bytes(32),
-    )
+INSERT_EVENT = (
+    "INSERT INTO events VALUES (0, 1, $1, 1, $1, 'a', '\\x0000000001', '{}', NULL, NULL, $2, 0)",
+    "00000000-0000-0000-0000-000000000001",
+    bytes(32),
+)
+
+
+async def test_a_log_with_events_is_not_dropped_nor_what_was_built_on_it(empty_database: str, connection: Any) -> None:
+    await migrate(empty_database, shards=1)
+    before = await applied(connection)
+    await connection.execute(*INSERT_EVENT)
     with pytest.raises(asyncpg.ObjectNotInPrerequisiteStateError, match="holds events"):
-        await rollback(empty_database, to=0, steps=STEPS[:1])
+        await rollback(empty_database, to=0)
+    assert await connection.fetchval("SELECT count(*) FROM events") == 1
+    assert await applied(connection) == before, "the saga's steps cannot be had from the log again"
+
+
+async def test_an_event_that_is_just_being_appended_is_not_dropped(empty_database: str, connection: Any) -> None:
+    await migrate(empty_database, shards=1)
+    async with connection.transaction():
+        await connection.execute(*INSERT_EVENT)
+        rolling_back = asyncio.create_task(rollback(empty_database, to=0))
+        # Until it waits for this transaction.
+        while not await connection.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    with pytest.raises(asyncpg.ObjectNotInPrerequisiteStateError, match="holds events"):
+        await rolling_back
     assert await connection.fetchval("SELECT count(*) FROM events") == 1
