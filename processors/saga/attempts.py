@@ -31,7 +31,7 @@ from processors.saga.ladder import (
 )
 from processors.saga.orders import inquiry_of, order_of, reversal_of, start_of
 from processors.saga.outcomes import outcome_key, outcome_of
-from processors.saga.steps import ClaimedStep, Finish, NewStep, StepTable
+from processors.saga.steps import REVERSAL_UNDER_WAY, ClaimedStep, Finish, NewStep, StepTable
 from processors.saga.telling import Intent, Log
 from schemas.clock import Clock
 from schemas.events.psp import Source
@@ -41,6 +41,10 @@ from schemas.identifiers import derived_id
 
 class LeaseLost(Exception):
     """Another worker has this step by now; what only its holder may do is left to that one."""
+
+
+class ReversalInDoubt(Exception):
+    """What was told as done may have been undone, and the PSP does not say: the step fails until it does."""
 
 
 class Attempts:
@@ -66,7 +70,7 @@ class Attempts:
 
         Raises:
             LeaseLost: nothing is known and the step is another's to continue.
-            Rejected, AttemptIncomplete: the step cannot be taken as things stand.
+            Rejected, AttemptIncomplete, ReversalInDoubt: the step cannot be taken as things stand.
         """
         intent = await self._log.read(step)
         attempt = intent.state.attempts.get(step.subject)
@@ -77,13 +81,26 @@ class Attempts:
             key = command_key(step.subject, "started")
             intent = await self._log.tell(step, intent, start, key=key, source="http")
             attempt = intent.state.attempts[step.subject]
-        if not attempt.open and (stage != "inquiry" or intent.state.case_of(attempt.id) is None):
+        if not attempt.open:
+            return await self._ask_about_ended(step, stage, intent, attempt)
+        return await self._act(step, intent, attempt, await self._ask(step, stage, intent, attempt))
+
+    async def _ask_about_ended(self, step: ClaimedStep, stage: Stage, intent: Intent, attempt: Attempt) -> Finish:
+        """Nothing is done any more about an attempt that has ended, but where that is in doubt the PSP is asked.
+
+        It is where a case is about an answer that contradicts another, and where a yes was told (late, by a worker whose
+        lease had ended) though a reversal had been sent and not answered.
+        """
+        has_case = intent.state.case_of(attempt.id) is not None
+        may_be_undone = stage == "reversal" and step.in_doubt and attempt.status == "succeeded"
+        if stage == "call" or not (has_case or may_be_undone):
             return Finish(step=step, result="ended_before", following=None)
-        verdict = await self._ask(step, stage, intent, attempt)
-        if not attempt.open and not isinstance(verdict, Approved | Negative):
-            # A case about an answer that contradicts another: the PSP is asked, and nothing more is done.
-            return Finish(step=step, result="not_known", following=None)
-        return await self._act(step, intent, attempt, verdict)
+        verdict = await self._ask(step, "inquiry", intent, attempt)
+        if isinstance(verdict, Approved | Negative):
+            return await self._act(step, intent, attempt, verdict)
+        if may_be_undone:
+            raise ReversalInDoubt(attempt.our_reference)
+        return Finish(step=step, result="not_known", following=None)
 
     async def _ask(self, step: ClaimedStep, stage: Stage, intent: Intent, attempt: Attempt) -> Verdict:
         provider = self._providers[attempt.psp]
@@ -122,8 +139,11 @@ class Attempts:
                 return Finish(step=step, result=f"then_{verdict.stage}", following=following)
             case GiveUp():
                 intent = await self._tell_unknown(step, intent, attempt, verdict.unsure, None)
+                if verdict.under_way and intent.state.attempts[attempt.id].status == "succeeded":
+                    raise ReversalInDoubt(attempt.our_reference)
                 await self._open_case(step, intent, attempt, verdict.reason)
-                return Finish(step=step, result="case_opened", following=None)
+                result = REVERSAL_UNDER_WAY if verdict.under_way else "case_opened"
+                return Finish(step=step, result=result, following=None)
 
     async def _settle(self, step: ClaimedStep, intent: Intent, attempt: Attempt, verdict: Approved | Negative) -> None:
         # A PSP's definitive answer may be told by anyone, at any time: the aggregate knows what a late one means. That

@@ -41,7 +41,7 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     """Where an attempt stands on its ladder.
 
     `try_no` counts all its steps from 1 and `round_no` those of this stage; `in_doubt` is set once any earlier call may
-    have reached the PSP without telling us what came of it.
+    have reached the PSP without telling us what came of it; from the first reversal on, any earlier reversal.
     """
 
     attempt_id: UUID
@@ -85,10 +85,11 @@ class Again(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GiveUp(msgspec.Struct, frozen=True, kw_only=True):
-    """Nothing automatic is left to try."""
+    """Nothing automatic is left to try. A reversal that is `under_way` was sent and not answered: it may still arrive."""
 
     reason: str
     unsure: Unsure
+    under_way: bool = False
 
 
 Verdict = Approved | Negative | Again | GiveUp
@@ -133,7 +134,9 @@ def after_inquiry(progress: Progress, reply: InquiryReply) -> Verdict:
         case Unknown() if progress.round_no < INQUIRIES:
             return _again(progress, "inquiry", following, unknown=reply)
         case _:
-            return _again(progress, "reversal", 1, unknown=_as_unknown(reply))
+            # What is in doubt from here on is whether a reversal may arrive; none was sent yet.
+            first = _again(progress, "reversal", 1, unknown=_as_unknown(reply))
+            return msgspec.structs.replace(first, in_doubt=False)
 
 
 def after_reversal(progress: Progress, reply: ReversalReply) -> Verdict:
@@ -154,7 +157,8 @@ def after_reversal(progress: Progress, reply: ReversalReply) -> Verdict:
         case Unknown() if progress.round_no <= RETRIES:
             return _again(progress, "reversal", progress.round_no + 1, unknown=reply)
         case _:
-            return _give_up("retries, inquiry and reversal told nothing", _as_unknown(reply))
+            under_way = progress.in_doubt or isinstance(reply, Unknown)
+            return _give_up("retries, inquiry and reversal told nothing", _as_unknown(reply), under_way=under_way)
 
 
 def after_undoing(progress: Progress, reply: ReversalReply) -> Verdict:
@@ -220,10 +224,11 @@ def _again(
     )
 
 
-def _give_up(reason: str, unknown: Unknown) -> GiveUp:
+def _give_up(reason: str, unknown: Unknown, *, under_way: bool = False) -> GiveUp:
     return GiveUp(
         reason=reason,
         unsure=Unsure(cause=unknown.cause, http_status=unknown.http_status, next_step="manual_case"),
+        under_way=under_way,
     )
 
 

@@ -6,7 +6,7 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from processors.saga.steps import Kind
+from processors.saga.steps import REVERSAL_UNDER_WAY, Kind
 
 _FAILED: Final = """
 SELECT subject, kind, try, shard, stream_id, operation_id, failures, error, ready_at FROM steps
@@ -21,18 +21,20 @@ UPDATE steps SET ready_at = least(ready_at, $4) WHERE subject = $1 AND kind = $2
     AND finished_at IS NULL AND error IS NOT NULL AND leased_by IS NULL
 RETURNING true
 """
-# Asked anew from the first inquiry on, or, where a late success had to be undone, from the first call. A case whose
+# Asked anew from the first inquiry on, or, where a late success had to be undone, from the first call. Where a reversal was
+# sent and not answered it is sent again: it may still arrive, and would then undo what an inquiry found. A case whose
 # attempt has an unfinished step is being asked about already.
-_REDRIVE_CASE: Final = """
+_REDRIVE_CASE: Final = f"""
 INSERT INTO steps (subject, kind, try, round, shard, stream_id, operation_id, target, cause_id, traceparent, in_doubt,
     due_at, ready_at)
-SELECT s.subject, CASE WHEN s.target IS NULL THEN 'inquiry' ELSE 'call' END, s.try + 1, 1, s.shard, s.stream_id,
+SELECT s.subject, CASE WHEN s.target IS NOT NULL THEN 'call' WHEN s.result = '{REVERSAL_UNDER_WAY}' THEN 'reversal'
+    ELSE 'inquiry' END, s.try + 1, 1, s.shard, s.stream_id,
     s.operation_id, s.target, c.event_id, s.traceparent, true, $2, $2
 FROM saga_cases c CROSS JOIN LATERAL (SELECT * FROM steps WHERE subject = c.attempt_id ORDER BY try DESC LIMIT 1) s
 WHERE c.case_id = $1 AND c.closed_at IS NULL AND s.finished_at IS NOT NULL
 ON CONFLICT DO NOTHING
 RETURNING true
-"""
+"""  # noqa: S608 - a constant of ours
 
 
 class FailedStep(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,6 +11,9 @@ from processors.saga.connections import lost_connections_are_outages
 
 Kind = Literal["call", "inquiry", "reversal", "expiry", "availability"]
 
+REVERSAL_UNDER_WAY: Final = "case_opened_reversal_under_way"
+"""The result of a step that gave up on an attempt whose reversal was sent and not answered."""
+
 
 class NewStep(msgspec.Struct, frozen=True, kw_only=True):
     """A step to take at `due_at` (Unix ms); see the table's comments for the rest."""

@@ -157,6 +157,22 @@ def test_a_reversal_that_tells_nothing_ends_with_a_person(reply: ReversalReply) 
     assert verdict.unsure.next_step == "manual_case"
 
 
+def test_giving_up_says_whether_a_reversal_may_still_arrive() -> None:
+    first = again(inquiry(NotFound(), 3))
+    assert (first.stage, first.in_doubt) == ("reversal", False)
+
+    def gives_up(reply: ReversalReply, *, in_doubt: bool) -> bool:
+        verdict = after_reversal(at("reversal", 6, in_doubt=in_doubt), reply)
+        assert isinstance(verdict, GiveUp)
+        return verdict.under_way
+
+    assert not gives_up(BUSY, in_doubt=False)
+    assert gives_up(BUSY, in_doubt=True)
+    assert gives_up(SILENCE, in_doubt=False)
+    # A definitive reply speaks for all that was sent under its key.
+    assert not gives_up(NO, in_doubt=True)
+
+
 @pytest.mark.parametrize("reply", [NO, REFUSED])
 def test_a_refused_reversal_ends_with_a_person_at_once(reply: ReversalReply) -> None:
     for verdict in (reversal(reply), undoing(reply)):

@@ -1,0 +1,127 @@
+"""Whatever becomes of each message and each worker, our log and the PSP's say the same in the end."""
+
+from typing import Any
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
+from msgspec.structs import replace
+
+from aggregates.payment_intent.commands import Command
+from processors.psp.provider import NotProcessed, Unknown
+from schemas.errors import Rejected
+from tests.aggregates import commands
+from tests.oracles.psp import faults_of_psp
+from tests.processors.saga.virtual_saga import VirtualSaga, Worker
+
+TOKENS = st.sampled_from(["tok_ok"] * 4 + ["tok_decline", "tok_pending_ok", "tok_ok+capture=pending_ok"])
+FATES = st.sampled_from(["heard", "heard", "arrives, unheard", "on its way", "on its way", "lost", "unsent", "dies"])
+UNHEARD = Unknown(cause="timeout")
+UNSENT = NotProcessed(psp_code="unreachable", http_status=None, retryable=True)
+
+
+class AnyOrder(RuleBasedStateMachine):
+    """One payment, a network that does as it likes, and workers that die."""
+
+    @initialize(token=TOKENS, sale=st.booleans())
+    def begin(self, token: str, sale: Any) -> None:
+        create = commands.create(10_000, capture_method="automatic" if sale else "manual", authorize="authorize")
+        assert create.authorize is not None
+        method = replace(create.authorize.payment_method, token_ref=token)
+        asked = replace(create.authorize, payment_method=method)
+        self.saga = VirtualSaga(replace(create, authorize=asked))
+        self.number = 0
+
+    @rule(want=st.sampled_from(["capture", "capture", "refund", "cancel"]), part=st.sampled_from([None, 1_000, 4_000]))
+    def the_merchant_asks(self, want: str, part: int | None) -> None:
+        self.number += 1
+        name = f"{want}-{self.number}"
+        command: Command = commands.request_cancellation(name)
+        if want != "cancel":
+            asks = commands.request_capture if want == "capture" else commands.request_refund
+            command = asks(part, name)
+        try:
+            self.saga.log.take(command, commands.named(name))
+        except Rejected:
+            return
+
+    @rule(fate=FATES, times=st.sampled_from([1, 1, 2, 6, 15]), timers=st.sampled_from([False, False, False, True]))
+    def time_passes(self, fate: str, times: int, timers: bool) -> None:
+        """What befalls one message usually befalls the next: a network is down, or slow, for a while."""
+        for _ in range(times):
+            row = self.saga.steps.next_row(timers=timers)
+            if row is None:
+                return
+            self.saga.begin_step(row)
+            if self.saga.workers and self.saga.workers[-1].step.epoch == row.epoch and row.result is None:
+                worker = self.saga.workers[-1]
+                if self.saga.steps.row_of(worker.step) is row:
+                    self._meet(worker, fate)
+
+    def _meet(self, worker: Worker, fate: str) -> None:
+        saga, asked = self.saga, worker.asked
+        match fate:
+            case "heard":
+                saga.answer(worker, saga.psp.deliver(asked))
+            case "arrives, unheard":
+                saga.psp.deliver(asked)
+                saga.answer(worker, UNHEARD)
+            case "on its way":
+                saga.under_way.append(asked)
+                saga.answer(worker, UNHEARD)
+            case "lost":
+                saga.answer(worker, UNHEARD)
+            case "unsent":
+                saga.answer(worker, UNSENT)
+            case _:
+                saga.kill(worker)
+
+    @rule(data=st.data())
+    def something_arrives_late(self, data: st.DataObject) -> None:
+        if self.saga.under_way:
+            place = data.draw(st.integers(0, len(self.saga.under_way) - 1), label="place")
+            self.saga.psp.deliver(self.saga.under_way.pop(place))
+
+    @rule()
+    def an_operator_asks_about_the_cases(self) -> None:
+        for attempt_id in sorted(self.saga.cases):
+            self.saga.steps.redrive(attempt_id, self.saga.clock.at_ms)
+
+    def teardown(self) -> None:
+        if not hasattr(self, "saga"):
+            return
+        saga = self.saga
+        for asked in saga.under_way:
+            saga.psp.deliver(asked)
+        saga.under_way.clear()
+        self._all_goes_well()
+        for _ in range(3):
+            self.an_operator_asks_about_the_cases()
+            self._all_goes_well()
+        state = saga.log.state
+        asked_of_a_person = {state.attempts[attempt].our_reference for attempt in saga.cases}
+        faults = [
+            fault
+            for fault in faults_of_psp(saga.psp.log(), [state])
+            if not any(reference in fault for reference in asked_of_a_person)
+        ]
+        assert faults == []
+        for operation in state.operations.values():
+            assert operation.ended_version is not None or set(operation.attempts) & saga.cases, operation
+        assert all(late.reversed for late in state.late_successes.values())
+
+    def _all_goes_well(self) -> None:
+        for worker in list(self.saga.workers):
+            self._meet(worker, "heard")
+        for _ in range(300):
+            row = self.saga.steps.next_row()
+            if row is None:
+                return
+            self.saga.begin_step(row)
+            for worker in list(self.saga.workers):
+                self._meet(worker, "heard")
+        raise AssertionError("the steps never end")
+
+
+AnyOrder.TestCase.settings = settings(max_examples=200, stateful_step_count=20, deadline=None)
+TestAnyOrder = AnyOrder.TestCase
