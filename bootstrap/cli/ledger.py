@@ -10,6 +10,7 @@ import msgspec
 import typer
 from aiokafka.errors import KafkaConnectionError
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -21,6 +22,7 @@ from bootstrap.settings import Settings
 from processors.rebuild import (
     KafkaLog,
     LogSource,
+    NothingLive,
     PostgresLog,
     Rebuild,
     RebuildDiffers,
@@ -104,7 +106,10 @@ def rebuild(
 
 @app.command()
 def verify(*, as_json: AsJson = False) -> None:
-    """Check the ledger's invariants and compute every row anew from the log; exit 1 when anything is off."""
+    """Hold every record of the log against its hash, check the ledger's invariants and compute every row of it anew.
+
+    Exit codes: 0 when all is as it has to be, 1 when anything is off or there is no ledger.
+    """
 
     async def work(pool: Any, _settings: Settings, step: Step) -> Verification:
         return await verify_ledger(pool, shards=await shards_of(pool), progress=step)
@@ -116,8 +121,12 @@ def verify(*, as_json: AsJson = False) -> None:
         console = Console()
         _show_digests(console, found.digests)
         for finding in found.findings:
-            console.print(f"[red]✗[/red] shard {finding.shard}: {finding.rule}: {finding.detail}", highlight=False)
-        verdict = "[red]the ledger is not what the log says[/red]" if found.findings else "[green]✓[/green] all is well"
+            console.print(
+                f"[red]✗[/red] shard {finding.shard}: {finding.rule}: {escape(finding.detail)}",
+                highlight=False,
+                soft_wrap=True,
+            )
+        verdict = "[red]the books are not what was recorded[/red]" if found.findings else "[green]✓[/green] all is well"
         console.print(f"{verdict}: {found.events} events, {found.entries} entries, generation {found.generation}")
     if found.findings:
         raise typer.Exit(_FAILED)
@@ -138,7 +147,7 @@ def _run(title: str, work: Callable[[Any, Settings, Step], Awaitable[Result]], *
     try:
         with database_at(dsn):
             return asyncio.run(connected())
-    except (RebuildDiffers, RebuildRunning, SourceStalled, PositionGap) as error:
+    except (NothingLive, RebuildDiffers, RebuildRunning, SourceStalled, PositionGap) as error:
         Console(stderr=True).print(f"[red]✗[/red] {error}", highlight=False)
         raise typer.Exit(_FAILED) from None
 

@@ -11,7 +11,7 @@ import typer
 
 from bootstrap.local_stack import LocalStackError
 from bootstrap.settings import Settings
-from schemas.identifiers import MalformedId, Prefix, parse_public_id
+from schemas.identifiers import MalformedId, Prefix, parse_public_id, public_id
 
 app = typer.Typer(add_completion=False)
 POLL_S: Final = 0.3
@@ -39,8 +39,7 @@ def logs(
     """Print the last lines of one process's log, or of all; or all lines that name somebody."""
     paths = find_logs(Settings().home / "logs", name)
     if about is not None:
-        refuse_other_ids(about)
-        found = lines_about(paths, about)
+        found = lines_about(paths, as_lines_spell(about))
         if not found:
             raise NoLogError(f"no line of the logs that are kept names {about}")
         for path, line in found:
@@ -74,28 +73,37 @@ def find_logs(folder: Path, name: str | None) -> list[Path]:
     return wanted
 
 
-def refuse_other_ids(about: str) -> None:
-    """Refuse what no log line could name: lines name payments and the like by their public ids, and traces."""
+def as_lines_spell(about: str) -> str:
+    """An id as log lines write it, in whichever case it was given; what no log line could name is refused.
+
+    Lines name payments and the like by their public ids, and traces.
+    """
     prefix, _, _ = about.partition("_")
     if prefix in set(Prefix):
         try:
-            parse_public_id(Prefix(prefix), about)
+            return public_id(Prefix(prefix), parse_public_id(Prefix(prefix), about))
         except MalformedId as error:
             raise typer.BadParameter(f"{about}: {error}", param_hint="--about") from None
-    elif not _OTHER_IDS.fullmatch(about):
+    if not _OTHER_IDS.fullmatch(about):
         kinds = ", ".join(f"{prefix}_…" for prefix in Prefix)
         raise typer.BadParameter(
             f"{about} is no id: it is one of {kinds}, a request's req_…, a UUID or a trace's 32 hex digits",
             param_hint="--about",
         )
+    return about if prefix == "req" else about.lower()
 
 
 def lines_about(paths: Iterable[Path], about: str) -> list[tuple[Path, str]]:
-    """The lines of all logs that hold `about`, by the time that they tell; those that tell none come first."""
+    """The lines of all logs that hold `about`, by the time that they tell; those that tell none come first.
+
+    Of each process the older log is looked through too, as far as one is kept.
+    """
     found = []
     for path in paths:
-        with path.open(encoding="utf-8", errors="replace") as file:
-            found += [(_time_of(line), path, line.rstrip("\n")) for line in file if about in line]
+        for kept in (path.with_suffix(".1.log"), path):
+            if kept.exists():
+                with kept.open(encoding="utf-8", errors="replace") as file:
+                    found += [(_time_of(line), path, line.rstrip("\n")) for line in file if about in line]
     return [(path, line) for _, path, line in sorted(found, key=lambda each: each[0])]
 
 

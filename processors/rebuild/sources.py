@@ -56,8 +56,8 @@ class KafkaLog:
         consumer: Any = AIOKafkaConsumer(
             bootstrap_servers=bootstrap_servers, enable_auto_commit=False, auto_offset_reset="earliest"
         )
-        await consumer.start()
         try:
+            await consumer.start()
             consumer.assign([TopicPartition(topic, shard) for shard in range(shards)])
             yield cls(consumer, topic)
         finally:

@@ -8,9 +8,11 @@ from typing import Final
 from projections.query_api.parameters import QueryParameters
 from schemas.errors import CursorInvalid
 from schemas.framing import digest
+from schemas.identifiers import MAX_SHARDS
 from schemas.routes import Call, Principal
 
 _FORMAT: Final = struct.Struct(">8sIqH")
+_MAX_LINE: Final = (1 << 15) - 1
 
 Place = tuple[int, int, int]  # shard, position, line
 
@@ -35,7 +37,8 @@ class Cursors:
             name, shard, position, line = _FORMAT.unpack(raw)
         except (binascii.Error, struct.error, ValueError):
             raise CursorInvalid from None
-        if name != self._list:
+        # Whoever alters a cursor may name a place that no log has, and that PostgreSQL's numbers cannot.
+        if name != self._list or shard >= MAX_SHARDS or position < 0 or line > _MAX_LINE:
             raise CursorInvalid
         return shard, position, line
 

@@ -110,14 +110,14 @@ class QueryParameters:
                 raise bad_parameter(name, "bad_currency", str(error)) from None
         return value
 
-    def time(self, name: str) -> int | None:
-        """Unix milliseconds of an RFC 3339 time, or null."""
+    def time(self, name: str, *, up: bool = False) -> int | None:
+        """Unix milliseconds of an RFC 3339 time, or null; what is finer is cut off, or rounded `up`."""
         value = self._values.get(name)
         if value is None:
             return None
         try:
-            return parse_rfc3339(value)
-        except (ValueError, OverflowError):
+            return parse_rfc3339(value, up=up)
+        except ValueError:
             raise bad_parameter(
                 name,
                 "bad_format",

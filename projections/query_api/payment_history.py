@@ -21,7 +21,7 @@ _FIRST: Final = """
 """
 _EVENTS: Final = """
     SELECT position, version, event_id, type, payload, metadata, record_hash, recorded_at FROM events
-    WHERE shard = $1 AND stream_id = $2 AND version > $3 ORDER BY version LIMIT $4
+    WHERE shard = $1 AND stream_id = $2 AND version > $3::bigint ORDER BY version LIMIT $4
 """
 
 

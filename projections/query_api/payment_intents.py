@@ -54,8 +54,9 @@ async def list_payment_intents(services: QueryServices, call: Call) -> Answer:
     conditions.add_given("status = {}", parameters.choice("status", STATUSES))
     conditions.add_given("currency = {}", parameters.currency())
     conditions.add_given("reference = {}", parameters.text("reference", 80))
-    conditions.add_given("created_at >= {}", parameters.time("created_at[gte]"))
-    conditions.add_given("created_at < {}", parameters.time("created_at[lt]"))
+    # Stored times are whole milliseconds: one is at or after a finer time when it is so of the next millisecond.
+    conditions.add_given("created_at >= {}", parameters.time("created_at[gte]", up=True))
+    conditions.add_given("created_at < {}", parameters.time("created_at[lt]", up=True))
     after = cursors.after()
     if after is not None:
         conditions.add("(shard, created_position) < ({}, {})", *after[:2])

@@ -192,7 +192,7 @@ async def _resolve(connection: Any, text: str, shards: list[int]) -> dict[int, i
     except MalformedPosition:
         try:
             at_ms = parse_rfc3339(text)
-        except (ValueError, OverflowError):
+        except ValueError:
             raise bad_parameter(
                 "as_of",
                 "bad_format",

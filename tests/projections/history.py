@@ -1,13 +1,14 @@
 """A hand-written log: recorded events with their places and envelopes, and the worked case of the contract."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import asyncpg
 from msgspec.structs import replace
 
-from schemas.codec import encode
+from event_store import NO_PREDECESSOR, record_hash
+from schemas.codec import encode, schema_of
 from schemas.envelope import Actor, Envelope
 from schemas.events import (
     AuthorizationDeclined,
@@ -36,6 +37,10 @@ from tests.projections.events import (
     refunded,
     result,
     voided,
+)
+
+_LAST_HASHES: Final = (
+    "SELECT DISTINCT ON (stream_id) stream_id, record_hash FROM events ORDER BY stream_id, version DESC"
 )
 
 
@@ -103,12 +108,32 @@ def as_record(recorded: RecordedEvent) -> Record:
     )
 
 
+def chained_record(recorded: RecordedEvent, hashes: dict[UUID, bytes]) -> Record:
+    """The same row with its hash, given the last of each stream in `hashes`, which it becomes."""
+    record = as_record(recorded)
+    hashes[record.stream_id] = record_hash(
+        hashes.get(record.stream_id, NO_PREDECESSOR),
+        stream_id=record.stream_id,
+        version=record.version,
+        event_id=record.event_id,
+        event_type=record.type,
+        schema_sha256=schema_of(record.payload).sha256,
+        payload=record.payload,
+        metadata=record.metadata,
+        command_key=None,
+        request_hash=None,
+    )
+    return replace(record, record_hash=hashes[record.stream_id])
+
+
 async def write_log(dsn: str, recorded: Sequence[RecordedEvent]) -> None:
-    """Put events into the log as they are, past the store."""
+    """Put events into the log as they are, past the store, each with its hash."""
     connection: Any = await asyncpg.connect(dsn)
     try:
         async with connection.transaction():
-            rows = [tuple(getattr(as_record(event), field) for field in Record.__struct_fields__) for event in recorded]
+            hashes = dict(await connection.fetch(_LAST_HASHES))
+            records = [chained_record(event, hashes) for event in recorded]
+            rows = [tuple(getattr(record, field) for field in Record.__struct_fields__) for record in records]
             await connection.copy_records_to_table("events", records=rows, columns=Record.__struct_fields__)
             await connection.executemany(
                 "UPDATE heads SET position = $2, recorded_at = $3 WHERE shard = $1",

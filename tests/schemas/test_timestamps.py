@@ -35,8 +35,51 @@ def test_null_stays_null() -> None:
     assert rfc3339_or_null(0) == rfc3339(0)
 
 
-def test_an_offset_is_heeded_and_needed() -> None:
-    assert parse_rfc3339("2026-10-05T11:30:00.007+02:00") == 1_791_192_600_007
-    for text in ("2026-10-05T09:30:00", "yesterday"):
-        with pytest.raises(ValueError, match=r".+"):
-            parse_rfc3339(text)
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2026-10-05T11:30:00.007+02:00",
+        "2026-10-05T04:00:00.007-05:30",
+        "2026-10-05t09:30:00.007z",
+        "2026-10-05 09:30:00.0079999999999Z",
+    ],
+)
+def test_times_as_rfc_3339_writes_them(text: str) -> None:
+    assert parse_rfc3339(text) == 1_791_192_600_007
+
+
+@pytest.mark.parametrize(
+    ("text", "at_ms"),
+    [
+        ("1970-01-01T00:00:00.001Z", 1),
+        ("1970-01-01T00:00:00.0010000Z", 1),
+        ("1970-01-01T00:00:00.0010001Z", 2),
+        ("1970-01-01T00:00:00.0000000000001Z", 1),
+        ("1969-12-31T23:59:59.9990001Z", 0),
+    ],
+)
+def test_what_is_finer_than_a_millisecond_may_be_rounded_up(text: str, at_ms: int) -> None:
+    assert parse_rfc3339(text, up=True) == at_ms
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "yesterday",
+        "2026-10-05T09:30:00",
+        "2026-10-05T09:30Z",
+        "2026-10-05T09:30:00.Z",
+        "2026-W41-1T09:30:00Z",
+        "20261005T093000Z",
+        "2026-10-05T09:30:00+02:00:30",
+        "2026-10-05T09:30:00+24:00",
+        "2026-02-30T00:00:00Z",
+        "2026-10-05T09:30:60Z",
+        "\u0662026-10-05T09:30:00Z",
+        "0001-01-01T00:00:00+01:00",
+        "9999-12-31T23:59:59-01:00",
+    ],
+)
+def test_what_is_no_time_of_rfc_3339_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r".+"):
+        parse_rfc3339(text)

@@ -159,6 +159,11 @@ def test_logs_prints_the_last_lines_of_one_or_of_all(home: Path) -> None:
             log.write(f'{{"payment_intent_id":"{about}","timestamp":"2026-11-25T14:00:0{second}Z"}}\n')
     found = guilder("logs", "--about", about).stdout.splitlines()
     assert [(line[:5].strip(), line[-4:-2]) for line in found] == [("saga", "2Z"), ("relay", "3Z"), ("saga", "4Z")]
+    assert guilder("logs", "--about", about.lower()).stdout.splitlines() == found
+    (home / "logs" / "relay.log").rename(home / "logs" / "relay.1.log")
+    (home / "logs" / "relay.log").write_text("", encoding="utf-8")
+    assert guilder("logs", "--about", about).stdout.splitlines() == found
+    assert guilder("logs", "relay", "--about", about).stdout.count("\n") == 1
     nobody = guilder("logs", "--about", "pi_06F8Q2ZC4RTJX1M3N5P7R9S0TW")
     assert (nobody.returncode, nobody.stdout) == (1, "")
     assert nobody.stderr == "guilder: no line of the logs that are kept names pi_06F8Q2ZC4RTJX1M3N5P7R9S0TW\n"

@@ -1,5 +1,7 @@
 """The log read from the topic is the log read from PostgreSQL, duplicates or not."""
 
+from uuid import UUID
+
 import asyncpg
 import pytest
 
@@ -11,11 +13,12 @@ from schemas.records import Record
 from tests.conftest import TEST_SHARDS
 from tests.processors.rebuild.conftest import Log
 from tests.processors.topic_writer import make_topic, produce
-from tests.projections.history import as_record
+from tests.projections.history import chained_record
 
 
 def records_of(log: Log, shard: int) -> list[Record]:
-    return [as_record(recorded) for recorded in log.histories[shard].recorded]
+    hashes: dict[UUID, bytes] = {}
+    return [chained_record(recorded, hashes) for recorded in log.histories[shard].recorded]
 
 
 async def test_postgres_gives_every_record_once_in_order(log: Log) -> None:

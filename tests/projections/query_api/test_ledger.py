@@ -67,6 +67,13 @@ async def test_effect_is_asked_apart_from_knowledge(api: Api, history: History) 
     assert await held(api, history, as_of="1:6", effective_as_of=rfc3339(effective)) == {}
 
 
+@pytest.mark.parametrize("text", ["0001-01-01T00:00:00+01:00", "9999-12-31T23:59:59-01:00"])
+@pytest.mark.parametrize("parameter", ["as_of", "effective_as_of"])
+async def test_a_time_of_no_year_of_four_digits_is_refused(api: Api, parameter: str, text: str) -> None:
+    with pytest.raises(ValidationFailed):
+        await api.get(OPERATOR, TRIAL_BALANCE, {parameter: text})
+
+
 async def test_the_quick_answer_and_the_thorough_one_are_the_same(api: Api, history: History) -> None:
     mine = merchant(history.merchant_id)
     await api.get(mine, TRIAL_BALANCE)

@@ -22,6 +22,11 @@ from tests.projections.query_api.conftest import OPERATOR, Api, Feed, merchant, 
 LIST = "/v1/payment_intents"
 
 
+def finer(at_ms: int, digits: str) -> str:
+    """A time with more digits than the milliseconds that are kept."""
+    return rfc3339(at_ms).replace("Z", f"{digits}Z")
+
+
 NEWEST_FIRST = [public(name) for name in ("another", "created", "declined", "refunded", "paid")]
 
 
@@ -63,6 +68,10 @@ async def test_a_list_is_newest_first_and_each_object_is_the_aggregates_own(api:
         ({"created_at[gte]": rfc3339(START_MS + 8000)}, ["another", "created", "declined", "refunded"]),
         ({"created_at[lt]": rfc3339(START_MS + 8000)}, ["paid"]),
         ({"created_at[gte]": rfc3339(START_MS + 8000), "created_at[lt]": rfc3339(START_MS + 8001)}, ["refunded"]),
+        # Finer than a millisecond: what was created at 8.000 s is before 8.0004 s, and not after it.
+        ({"created_at[gte]": finer(START_MS + 8000, "4")}, ["another", "created", "declined"]),
+        ({"created_at[lt]": finer(START_MS + 8000, "4")}, ["refunded", "paid"]),
+        ({"created_at[lt]": finer(START_MS + 8000, "0000")}, ["paid"]),
     ],
 )
 async def test_filters(api: Api, history: History, query: dict[str, str], names: list[str]) -> None:
