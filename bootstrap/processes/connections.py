@@ -40,7 +40,7 @@ def topic_of(settings: Settings) -> TopicOptions:
 
 def store_options(settings: Settings) -> StoreOptions:
     """The event store; its database has to have the number of shards that is configured."""
-    return StoreOptions(dsn=dsn_of(settings), shards=settings.shards)
+    return StoreOptions(dsn=dsn_of(settings), shards=settings.shards, cached_bytes=settings.store.cached_bytes)
 
 
 def shell_store_options(settings: Settings) -> StoreOptions:
