@@ -6,9 +6,10 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from bootstrap.cli import wrong_settings
-from bootstrap.processes.connections import store_options
+from bootstrap.processes.connections import store_options, topic_of
 from bootstrap.settings import Settings
 from event_store import StoreOptions
+from processors.topics import TopicOptions
 
 EXAMPLE = Path(__file__).parents[2] / ".env.example"
 
@@ -84,3 +85,12 @@ def test_a_store_is_opened_as_the_settings_say(monkeypatch: pytest.MonkeyPatch) 
     assert store_options(Settings()) == StoreOptions(dsn="postgresql://h/d", shards=16)
     monkeypatch.setenv("GUILDER_STORE__CACHED_BYTES", "4096")
     assert store_options(Settings()).cached_bytes == 4096
+
+
+def test_the_topic_is_made_as_the_settings_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GUILDER_SHARDS", "8")
+    monkeypatch.setenv("GUILDER_KAFKA__REPLICATION_FACTOR", "3")
+    monkeypatch.setenv("GUILDER_KAFKA__MIN_INSYNC_REPLICAS", "2")
+    assert topic_of(Settings()) == TopicOptions(
+        name="payments.events.v1", partitions=8, replication_factor=3, min_insync_replicas=2
+    )

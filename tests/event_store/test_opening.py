@@ -60,11 +60,12 @@ async def test_the_service_acts_in_its_own_role(database: str) -> None:
     store = await EventStore.open(StoreOptions(dsn=database))
     row = (
         await store._connections.fetch(
-            "SELECT current_user, current_setting('synchronous_commit'), current_setting('lock_timeout')"
+            "SELECT current_user, current_setting('synchronous_commit'), current_setting('lock_timeout'), "
+            "current_setting('statement_timeout'), current_setting('idle_in_transaction_session_timeout')"
         )
     )[0]
     await store.close()
-    assert tuple(row) == ("guilder_app", "on", "2s")
+    assert tuple(row) == ("guilder_app", "on", "2s", "5s", "5s")
 
 
 async def test_a_database_without_the_log_is_named_as_such(empty_database: str) -> None:
