@@ -60,16 +60,18 @@ async def test_an_operator_sees_how_many_are_connected_and_what_was_refused(serv
     def refused() -> float:
         return figure("guilder_http_refused_below_application_total", code="headers_too_large")
 
-    await until(lambda: connected() == 0)  # those of earlier tests are gone
-    before = refused()
     async with serve(max_head_bytes=2048) as place:
+        assert await place.still_serves()
+        others, before = connected(), refused()
         raw = await place.open()
-        await raw.send(GET + b"\r\n")
+        await raw.send(padded(2048))
         assert (await raw.answer()).status == 200
-        assert (connected(), refused()) == (1, before)
-        check_problem(await place.ask(padded(2049)), 431, "headers_too_large")
+        assert (connected(), refused()) == (others + 1, before)
+        await raw.send(padded(2049))
+        check_problem(await raw.answer(), 431, "headers_too_large")
         assert refused() == before + 1
-    await until(lambda: connected() == 0)
+        raw.writer.transport.abort()
+        await until(lambda: connected() == others)
 
 
 async def test_fields_are_counted(serve: Serve) -> None:
