@@ -10,4 +10,4 @@ async def test_a_series_does_not_bring_along_another_for_when_it_began() -> None
     took.labels("good").observe(0.02)
     text = (await exposition.text()).decode()
     assert 'took_seconds_count{result="good"} 1.0' in text
-    assert "_created" not in text
+    assert "took_seconds_created" not in text
