@@ -38,6 +38,17 @@ class KafkaSettings(BaseModel):
     min_insync_replicas: Annotated[int, Field(ge=1, le=32767)] = 1
 
 
+class StoreSettings(BaseModel):
+    """What a process that writes to the log keeps of it in memory: `cached_bytes` of streams as they stand in the log.
+
+    An event of the usual 400 bytes takes about 2 KiB in memory. 0 keeps nothing.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    cached_bytes: Annotated[int, Field(ge=0)] = 24 * 1024 * 1024
+
+
 class HttpLimits(BaseModel):
     """What clients may occupy of a server, and for how long (seconds); each limit has its code in the API's document.
 
@@ -134,6 +145,7 @@ class Settings(BaseSettings):
     delay_scale: Annotated[float, Field(gt=0, le=1000)] = 1.0
     postgres: PostgresSettings = PostgresSettings()
     kafka: KafkaSettings = KafkaSettings()
+    store: StoreSettings = StoreSettings()
     api: ApiSettings = ApiSettings()
     ops: OpsSettings = OpsSettings()
     operator: OperatorSettings = OperatorSettings()

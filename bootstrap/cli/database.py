@@ -1,11 +1,12 @@
-"""What is wrong with the database that a verb works on, in a sentence that names the database and what to do."""
+"""The database that a verb works on, and what is wrong with it, in a sentence that names it and what to do."""
 
+import asyncio
 import errno
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -13,12 +14,32 @@ import asyncpg
 from bootstrap.local_stack import LocalStackError
 from schemas.errors import ShardUnavailable
 
+Result = TypeVar("Result")
+
+ANSWERS_WITHIN_S: Final = 2.0
+"""How long a person at a shell waits to hear that PostgreSQL is away; the driver would wait for a minute."""
 # asyncio tells of a name with several addresses, as `localhost` is, in an OSError without a number.
 _NO_WAY_THERE: Final = frozenset({None, errno.EHOSTUNREACH, errno.ENETUNREACH})
+_STARTED: Final = "`guilder up` starts it unless GUILDER_POSTGRES__DSN names another"
 
 
 class DatabaseUnusableError(LocalStackError):
     """PostgreSQL does not answer, does not let us in, or has not got Guilder's tables."""
+
+
+def run_at(dsn: str, work: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
+    """What `work` gives, which is begun once the database has answered: for verbs that a person waits for.
+
+    Raises DatabaseUnusableError after `ANSWERS_WITHIN_S` where nothing answers, and as `database_at` does.
+    """
+
+    async def answered() -> Result:
+        connection: Any = await asyncpg.connect(dsn, timeout=ANSWERS_WITHIN_S)
+        await connection.close(timeout=ANSWERS_WITHIN_S)
+        return await work()
+
+    with database_at(dsn):
+        return asyncio.run(answered())
 
 
 @contextmanager
@@ -64,7 +85,7 @@ def what_is_wrong(error: BaseException) -> str | None:
 
 def _unreachable(error: BaseException) -> str:
     cause = error.__cause__ if isinstance(error, ShardUnavailable) else error
-    return f"cannot be reached ({_reason(cause)}): `guilder status` shows what runs, `guilder up` starts it"
+    return f"cannot be reached ({_reason(cause)}): `guilder status` shows what runs; {_STARTED}"
 
 
 def _reason(cause: BaseException | None) -> str:

@@ -1,6 +1,5 @@
 """`guilder dead-letters`: what does not go on by itself, and another try for it."""
 
-import asyncio
 import sys
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, Final, TypeVar
@@ -15,7 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from bootstrap.cli.connection import connected_settings
-from bootstrap.cli.database import database_at
+from bootstrap.cli.database import run_at
 from bootstrap.clock import SYSTEM_CLOCK
 from bootstrap.processes.connections import dsn_of
 from processors.dead_letters import DeadLetter, NoSuchLetter, dead_letters, find, redrive
@@ -128,8 +127,7 @@ def _with_pool(work: Callable[[Any], Awaitable[Result]]) -> Result:
             return await work(pool)
 
     try:
-        with database_at(dsn):
-            return asyncio.run(connected())
+        return run_at(dsn, connected)
     except NoSuchLetter as error:
         Console(stderr=True, highlight=False, markup=False).print(f"guilder: {error}", soft_wrap=True)
         raise typer.Exit(_FAILED) from None

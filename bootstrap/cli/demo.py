@@ -1,6 +1,5 @@
 """`guilder demo`: some hundred realistic payments against the running installation, audited to the last minor unit."""
 
-import asyncio
 import sys
 from typing import Annotated
 
@@ -8,7 +7,7 @@ import typer
 from rich.console import Console
 
 from bootstrap.cli.connection import NotRunningError, connected_settings
-from bootstrap.cli.database import database_at
+from bootstrap.cli.database import run_at
 from bootstrap.local_stack import state
 from bootstrap.processes.connections import shell_store_options
 
@@ -32,8 +31,7 @@ def demo(
     place = Place(api=running.api, psp=settings.psp_simulator.url, store=shell_store_options(settings))
     console = Console(highlight=False)
     try:
-        with database_at(place.store.dsn):
-            all_hold = asyncio.run(run_demo(console, place, payments=payments, seed=seed))
+        all_hold = run_at(place.store.dsn, lambda: run_demo(console, place, payments=payments, seed=seed))
     except httpx.TransportError as error:
         raise NotRunningError(
             f"the API or the PSP simulator cannot be reached ({error}): `guilder status` shows what runs"

@@ -1,6 +1,5 @@
 """`guilder ledger`: rebuild the ledger from the log, and verify that it is what the log says."""
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from enum import StrEnum
@@ -8,15 +7,14 @@ from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
 import typer
-from aiokafka.errors import KafkaConnectionError
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from bootstrap.cli.connection import connected_settings
-from bootstrap.cli.database import database_at
-from bootstrap.local_stack import LocalStackError
+from bootstrap.cli.database import run_at
+from bootstrap.cli.kafka import kafka_at
 from bootstrap.processes.connections import bootstrap_servers_of, dsn_of
 from bootstrap.settings import Settings
 from processors.rebuild import (
@@ -50,10 +48,6 @@ _SHOWN_HEX: Final = 16
 _PROJECTIONS: Final = {projection.name: projection for projection in PROJECTIONS}
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
-
-
-class KafkaUnreachableError(LocalStackError):
-    """The log was to be read from a Kafka that does not answer."""
 
 
 class Source(StrEnum):
@@ -145,8 +139,7 @@ def _run(title: str, work: Callable[[Any, Settings, Step], Awaitable[Result]], *
             await pool.close()
 
     try:
-        with database_at(dsn):
-            return asyncio.run(connected())
+        return run_at(dsn, connected)
     except (NothingLive, RebuildDiffers, RebuildRunning, SourceStalled, PositionGap) as error:
         Console(stderr=True).print(f"[red]✗[/red] {error}", highlight=False)
         raise typer.Exit(_FAILED) from None
@@ -159,13 +152,9 @@ async def _log(source: Source, pool: Any, settings: Settings, shards: int) -> As
             yield PostgresLog(pool)
         case Source.kafka:
             servers = bootstrap_servers_of(settings)
-            try:
+            with kafka_at(servers):
                 async with KafkaLog.open(servers, shards, TOPIC) as log:
                     yield log
-            except KafkaConnectionError as error:
-                raise KafkaUnreachableError(
-                    f"Kafka at {servers} cannot be reached: `guilder status` shows what runs, `guilder up` starts it"
-                ) from error
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """`guilder merchant`: register merchants, set their terms, and issue and revoke their API keys."""
 
-import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Annotated, Any, Final, TypeVar, get_args
@@ -12,7 +11,7 @@ from rich.console import Console
 
 from aggregates.merchant import ApiKey, Merchant
 from bootstrap.cli.connection import connected_settings
-from bootstrap.cli.database import database_at
+from bootstrap.cli.database import run_at
 from bootstrap.cli.merchant_terms import by_currency, parse_amount, parse_rate, parse_seconds, terms_of
 from bootstrap.clock import SYSTEM_CLOCK
 from bootstrap.identity import SYSTEM_IDS
@@ -222,8 +221,7 @@ def _at_desk(work: Callable[[MerchantDesk], Awaitable[Result]]) -> Result:
             await store.close()
 
     try:
-        with database_at(options.dsn):
-            return asyncio.run(at_desk())
+        return run_at(options.dsn, at_desk)
     except ValidationFailed as refusal:
         _complain("; ".join(map(_sentence, refusal.errors)))
         raise typer.Exit(_FAILED) from None

@@ -1,12 +1,11 @@
 """`guilder migrate`: bring the database to the newest version."""
 
-import asyncio
 from typing import Annotated
 
 import typer
 
 from bootstrap.cli.connection import connected_settings
-from bootstrap.cli.database import database_at
+from bootstrap.cli.database import run_at
 
 app = typer.Typer(add_completion=False)
 
@@ -22,8 +21,8 @@ def migrate(
     from migrations import migrate as apply_migrations
 
     settings = connected_settings()
-    assert settings.postgres.dsn is not None
+    dsn = settings.postgres.dsn
+    assert dsn is not None
     number = shards if shards is not None else settings.shards
-    with database_at(settings.postgres.dsn):
-        asyncio.run(apply_migrations(settings.postgres.dsn, shards=number))
+    run_at(dsn, lambda: apply_migrations(dsn, shards=number))
     typer.echo(f"the database is up to date, with {number} shards")

@@ -38,7 +38,7 @@ def become_simulator(settings: Settings) -> None:
     url = urlsplit(settings.psp_simulator.url)
     arguments = ["--host", url.hostname or "127.0.0.1", "--port", str(url.port or PSP_SIMULATOR.default_port)]
     arguments += ["--database", str(settings.home / "psp_simulator.db")]
-    if settings.delay_scale != 1:
-        arguments += ["--clock-scale", str(1 / settings.delay_scale)]
+    # Told at each start: its database remembers the scale it ran with before.
+    arguments += ["--clock-scale", str(1 / settings.delay_scale)]
     settings.home.mkdir(parents=True, exist_ok=True)
     os.execv(sys.executable, [sys.executable, "-m", PSP_SIMULATOR.module, *arguments])  # noqa: S606 - no shell wanted

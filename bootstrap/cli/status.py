@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.live import Live
 
 from bootstrap.cli.complaints import Progress, abandoned, complaints, of
+from bootstrap.cli.database import ANSWERS_WITHIN_S
 from bootstrap.cli.demo_merchant import load_demo
 from bootstrap.cli.status_view import StatusView
 from bootstrap.local_stack import kafka, state
@@ -29,7 +30,6 @@ from schemas.timestamps import rfc3339
 
 app = typer.Typer(add_completion=False)
 REFRESH_S: Final = 1.0
-ANSWERS_WITHIN_S: Final = 2.0
 NOT_RUNNING: Final = 3
 """Exit code when no supervisor runs, as of `systemctl status` and the LSB.
 

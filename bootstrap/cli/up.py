@@ -79,7 +79,7 @@ def supervise(console: Console, settings: Settings, *, servers_only: bool, discr
 def set_up_steps(settings: Settings) -> Sequence[NamedStep]:
     """What has to be there before Guilder's processes start."""
     return [
-        NamedStep("migrations", lambda: asyncio.run(migrate(settings))),
+        NamedStep("migrations", lambda: migrate(settings)),
         NamedStep("topic", lambda: asyncio.run(make_topic(settings))),
     ]
 
@@ -91,20 +91,25 @@ def finishing_steps(settings: Settings) -> Sequence[NamedStep]:
     return [NamedStep("demo merchant", lambda: asyncio.run(ensure_demo_merchant(settings, seed)))]
 
 
-async def migrate(settings: Settings) -> None:
+def migrate(settings: Settings) -> None:
     """Bring the database to the newest version."""
+    from bootstrap.cli.database import run_at
     from migrations import migrate as apply_migrations
 
-    assert settings.postgres.dsn is not None
-    await apply_migrations(settings.postgres.dsn, shards=settings.shards)
+    dsn = settings.postgres.dsn
+    assert dsn is not None
+    run_at(dsn, lambda: apply_migrations(dsn, shards=settings.shards))
 
 
 async def make_topic(settings: Settings) -> None:
     """Make the log's topic, one partition a shard."""
+    from bootstrap.cli.kafka import kafka_at
     from bootstrap.processes.connections import bootstrap_servers_of, topic_of
     from processors.topics import ensure_topic
 
-    await ensure_topic(bootstrap_servers_of(settings), topic_of(settings))
+    servers = bootstrap_servers_of(settings)
+    with kafka_at(servers):
+        await ensure_topic(servers, topic_of(settings))
 
 
 def start_detached(console: Console, settings: Settings, *, servers_only: bool) -> None:

@@ -1,13 +1,9 @@
 """What several processes connect to, said once: the store and the topic."""
 
-from typing import Final
-
 from bootstrap.settings import SettingMissing, Settings
 from event_store import StoreOptions
 from processors.topics import TopicOptions
 from schemas.kafka_record import TOPIC
-
-_PATIENCE_AT_A_SHELL_S: Final = 2.0
 
 
 def dsn_of(settings: Settings) -> str:
@@ -44,16 +40,9 @@ def topic_of(settings: Settings) -> TopicOptions:
 
 def store_options(settings: Settings) -> StoreOptions:
     """The event store; its database has to have the number of shards that is configured."""
-    return StoreOptions(dsn=dsn_of(settings), shards=settings.shards)
+    return StoreOptions(dsn=dsn_of(settings), shards=settings.shards, cached_bytes=settings.store.cached_bytes)
 
 
 def shell_store_options(settings: Settings) -> StoreOptions:
-    """The event store for one command at a shell, where a person waits to hear that PostgreSQL is away.
-
-    Whatever number of shards the installation has: an operator's shell need not be configured as its processes.
-    """
-    return StoreOptions(
-        dsn=dsn_of(settings),
-        connect_timeout_s=_PATIENCE_AT_A_SHELL_S,
-        reconnect_deadline_s=_PATIENCE_AT_A_SHELL_S,
-    )
+    """The event store for one command at a shell, which need not be configured with the installation's shards."""
+    return StoreOptions(dsn=dsn_of(settings))

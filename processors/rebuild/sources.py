@@ -7,6 +7,7 @@ from typing import Any, Final, Protocol
 from aiokafka import AIOKafkaConsumer
 from aiokafka.structs import TopicPartition
 
+from processors.topics import REQUEST_TIMEOUT_MS
 from schemas.kafka_record import TOPIC, record_of
 from schemas.records import Record
 
@@ -54,7 +55,10 @@ class KafkaLog:
     async def open(cls, bootstrap_servers: str, shards: int, topic: str = TOPIC) -> "AsyncIterator[KafkaLog]":
         """Read the partitions that are the shards 0 … `shards` − 1."""
         consumer: Any = AIOKafkaConsumer(
-            bootstrap_servers=bootstrap_servers, enable_auto_commit=False, auto_offset_reset="earliest"
+            bootstrap_servers=bootstrap_servers,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            request_timeout_ms=REQUEST_TIMEOUT_MS,
         )
         try:
             await consumer.start()

@@ -5,7 +5,11 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel, ValidationError
 
+from bootstrap.cli import wrong_settings
+from bootstrap.processes.connections import store_options, topic_of
 from bootstrap.settings import Settings
+from event_store import StoreOptions
+from processors.topics import TopicOptions
 
 EXAMPLE = Path(__file__).parents[2] / ".env.example"
 
@@ -61,11 +65,32 @@ def test_the_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.
         ("GUILDER_SHARDS", "4097"),
         ("GUILDER_DELAY_SCALE", "0"),
         ("GUILDER_API__PORT", "70000"),
+        ("GUILDER_API__LIMITS__MAX_HEADERS", "9"),
+        ("GUILDER_STORE__CACHED_BYTES", "-1"),
+        ("GUILDER_STORE__CACHED_BYTES", "24 MiB"),
         ("GUILDER_OPERATOR__KEY_SHA256", "gk_live_a_key_instead_of_its_hash"),
         ("GUILDER_KAFKA__BOOTSTRAP", "a name that does not exist"),
     ],
 )
-def test_a_wrong_value_is_refused(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_value_is_refused_by_its_variables_name(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, value)
-    with pytest.raises(ValidationError):
+    with pytest.raises(ValidationError) as refused:
         Settings()
+    [said] = wrong_settings(refused.value)
+    assert said.startswith(f"{name} is wrong: ")
+
+
+def test_a_store_is_opened_as_the_settings_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GUILDER_POSTGRES__DSN", "postgresql://h/d")
+    assert store_options(Settings()) == StoreOptions(dsn="postgresql://h/d", shards=16)
+    monkeypatch.setenv("GUILDER_STORE__CACHED_BYTES", "4096")
+    assert store_options(Settings()).cached_bytes == 4096
+
+
+def test_the_topic_is_made_as_the_settings_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GUILDER_SHARDS", "8")
+    monkeypatch.setenv("GUILDER_KAFKA__REPLICATION_FACTOR", "3")
+    monkeypatch.setenv("GUILDER_KAFKA__MIN_INSYNC_REPLICAS", "2")
+    assert topic_of(Settings()) == TopicOptions(
+        name="payments.events.v1", partitions=8, replication_factor=3, min_insync_replicas=2
+    )

@@ -3,7 +3,9 @@
 import asyncio
 
 import pytest
+from prometheus_client import REGISTRY, CollectorRegistry
 
+from bootstrap.processes.api import idempotency_hit_rate
 from command_api.idempotency import parse_idempotency_key
 from event_store import EventStore
 from schemas.errors import IdempotencyKeyInvalid, IdempotencyKeyMissing, PanNotAllowed
@@ -49,6 +51,21 @@ def test_a_key_is_needed_and_is_no_card_number() -> None:
         parse_idempotency_key(None)
     with pytest.raises(PanNotAllowed):
         parse_idempotency_key("4242424242424242")
+
+
+async def test_new_commands_and_repeats_are_counted_and_their_share_is_told(client: Client) -> None:
+    def counted() -> tuple[float, ...]:
+        values = [REGISTRY.get_sample_value("guilder_commands_total", {"taken_as": word}) for word in ("new", "repeat")]
+        return tuple(value or 0 for value in values)
+
+    registry = CollectorRegistry()
+    registry.register(idempotency_hit_rate())
+    new, repeated = counted()
+    for _ in range(4):
+        assert (await client.create(key="counted")).status_code == 201
+    assert (await client.create(key="counted", amount=7)).status_code == 422
+    assert counted() == (new + 1, repeated + 3)
+    assert registry.get_sample_value("idempotency_hit_rate") == 0.75
 
 
 async def test_a_post_without_a_key_stores_nothing(client: Client, store: EventStore) -> None:

@@ -5,6 +5,7 @@ from event_store import EventStore, SchemaDisagreement, StoreOptions, WrongNumbe
 from migrations import migrate, rollback
 from schemas.errors import ShardUnavailable
 from schemas.registry import registry
+from tests.contract.samples import CountedIds, first
 
 
 async def test_opening_copies_the_schema_lock(database: str) -> None:
@@ -42,15 +43,29 @@ async def test_a_process_configured_with_another_number_of_shards_does_not_start
         await EventStore.open(StoreOptions(dsn=database, shards=16))
 
 
+@pytest.mark.parametrize(("cached_bytes", "kept"), [(0, False), (100_000, True)])
+async def test_as_much_is_kept_in_memory_as_the_store_is_told(database: str, cached_bytes: int, kept: bool) -> None:
+    store = await EventStore.open(StoreOptions(dsn=database, cached_bytes=cached_bytes))
+    ids = CountedIds()
+    stream_id = ids.new_id(0)
+    await store.append(first(ids, stream_id))
+    once, again = await store.load(stream_id), await store.load(stream_id)
+    await store.close()
+    assert once.version == again.version == 1
+    # A stream that is known, and has nothing new, is given again as it is.
+    assert (once is again) is kept
+
+
 async def test_the_service_acts_in_its_own_role(database: str) -> None:
     store = await EventStore.open(StoreOptions(dsn=database))
     row = (
         await store._connections.fetch(
-            "SELECT current_user, current_setting('synchronous_commit'), current_setting('lock_timeout')"
+            "SELECT current_user, current_setting('synchronous_commit'), current_setting('lock_timeout'), "
+            "current_setting('statement_timeout'), current_setting('idle_in_transaction_session_timeout')"
         )
     )[0]
     await store.close()
-    assert tuple(row) == ("guilder_app", "on", "2s")
+    assert tuple(row) == ("guilder_app", "on", "2s", "5s", "5s")
 
 
 async def test_a_database_without_the_log_is_named_as_such(empty_database: str) -> None:

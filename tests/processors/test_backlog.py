@@ -1,5 +1,6 @@
 """What waits behind the log, read from the tables of a real PostgreSQL, and as the gauges of each process."""
 
+import math
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from bootstrap.telemetry.backlog_gauges import BacklogGauges
 from bootstrap.telemetry.exposition import Exposition
 from processors.backlog import FOLLOWERS, Backlog, Behind, Follower, backlog
 from tests.conftest import TEST_SHARDS
+from tests.contract.tcp_proxy import proxied
 from tests.processors.log_writer import AT_MS, append
 
 HOUR_MS = 3_600_000
@@ -68,7 +70,10 @@ async def seen(dsn: str) -> Backlog:
 
 
 async def metrics(dsn: str, follower: Follower) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
-    gauges = BacklogGauges(dsn, follower)
+    return await told_by(BacklogGauges(dsn, follower))
+
+
+async def told_by(gauges: BacklogGauges) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
     text = (await Exposition(refreshes=[gauges.refresh], registry=gauges.registry).text()).decode()
     return {
         (sample.name, frozenset(sample.labels.items())): sample.value
@@ -132,7 +137,18 @@ async def test_each_process_shows_its_own(database: str) -> None:
 
 
 @pytest.mark.parametrize("follower", FOLLOWERS)
-async def test_without_postgresql_it_says_so_and_tells_no_lag(follower: Follower) -> None:
-    told = await metrics("postgresql://nobody@127.0.0.1:1/none", follower)
+async def test_without_postgresql_it_says_so_and_tells_no_lag_that_it_knew_before(
+    database: str, follower: Follower
+) -> None:
+    await stand(database)
+    async with proxied(database) as (proxy, dsn):
+        gauges = BacklogGauges(dsn, follower)
+        before = await told_by(gauges)
+        proxy.refuse = True
+        told = await told_by(gauges)
+    figures = ("guilder_log_lag", "guilder_open_cases", "guilder_open_steps", "guilder_halted_shards")
+    assert any(name.startswith(figures) for name, _ in before)
     assert told[key("guilder_backlog_readable")] == 0
-    assert not any(name.startswith(("guilder_log_lag", "guilder_open_cases")) for name, _ in told)
+    assert not any(name.startswith(figures) for name, _ in told)
+    for ages in ("outbox_lag_seconds", "guilder_open_case_oldest_seconds"):
+        assert math.isnan(told.get(key(ages), math.nan))

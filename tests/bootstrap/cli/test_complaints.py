@@ -104,6 +104,13 @@ def test_failed_steps_and_steps_that_nobody_takes() -> None:
     assert said(standing(steps=steps[2:])) == []
 
 
+def test_an_unhealthy_process_comes_before_what_follows_from_it() -> None:
+    assert said(standing(relay=(1334, 100), waits_s=40), healthy=False) == [
+        "relay is not healthy: run `guilder logs relay`",
+        "the relay is 1,234 events behind, the oldest for 40 s",
+    ]
+
+
 def test_an_unhealthy_process_and_a_postgresql_that_is_away() -> None:
     assert said(None, healthy=False) == [
         "relay is not healthy: run `guilder logs relay`",

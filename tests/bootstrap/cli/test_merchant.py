@@ -9,6 +9,14 @@ from tests.bootstrap.cli.conftest import Shell, merchant_of
 from tests.conftest import TEST_SHARDS
 
 
+def test_whoever_registers_a_merchant_hears_that_it_pays_no_fees_yet(shell: Shell) -> None:
+    code, out, err = shell.run("merchant", "create", "--name", "A", "--country", "DE")
+    merchant_id = dict(line.split(maxsplit=1) for line in out.splitlines())["merchant_id"]
+    assert (code, err.startswith("No platform fee")) == (0, True)
+    assert f"`guilder merchant fees {merchant_id}`" in err
+    assert shell.run("merchant", "create", "--name", "B", "--country", "DE", "--json")[2] == ""
+
+
 def test_a_merchant_gets_keys_and_loses_them(shell: Shell, database: str) -> None:
     created = shell.json("merchant", "create", "--name", "Ångström & Söhne", "--country", "se")
     assert (created["name"], created["country"]) == ("Ångström & Söhne", "SE")

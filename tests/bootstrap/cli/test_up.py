@@ -15,6 +15,7 @@ from bootstrap.cli import application
 from bootstrap.cli.up import print_what_to_try
 from bootstrap.local_stack import ports
 from bootstrap.local_stack.state import InstallationState
+from tests.conftest import TEST_SHARDS
 
 REPOSITORY = Path(__file__).parents[3]
 
@@ -54,6 +55,41 @@ def test_a_port_that_was_asked_for_and_is_in_use_is_refused_in_a_sentence(guilde
         up = guilder("up", "--detach", GUILDER_API__PORT=str(port))
     assert up.returncode == 1
     assert up.stderr == f"guilder: port {port}, which GUILDER_API__PORT asks for, is in use: name another\n"
+
+
+@pytest.mark.parametrize("answers", ["no", "nothing"])
+def test_a_postgresql_that_was_named_and_is_away_is_told_in_a_sentence(guilder: Guilder, answers: str) -> None:
+    with socket.socket() as server:
+        server.bind((ports.LOOPBACK, 0))
+        if answers == "nothing":
+            server.listen()
+        address = f"{ports.LOOPBACK}:{server.getsockname()[1]}"
+        up = guilder(
+            "up",
+            "--detach",
+            GUILDER_POSTGRES__DSN=f"postgresql://guilder:never-shown@{address}/guilder",
+            GUILDER_KAFKA__BOOTSTRAP_SERVERS=f"{ports.LOOPBACK}:1",
+        )
+    assert up.returncode == 1
+    [said] = [line for line in up.stderr.splitlines() if line.startswith("guilder:")]
+    assert said.startswith(f"guilder: PostgreSQL at {address}/guilder cannot be reached (")
+    assert "Traceback" not in up.stderr
+    assert "never-shown" not in up.stderr
+
+
+def test_a_kafka_that_was_named_and_is_away_is_told_in_a_sentence(guilder: Guilder, database: str) -> None:
+    kafka = f"{ports.LOOPBACK}:{ports.choose([])}"
+    up = guilder(
+        "up",
+        "--detach",
+        GUILDER_POSTGRES__DSN=database,
+        GUILDER_KAFKA__BOOTSTRAP_SERVERS=kafka,
+        GUILDER_SHARDS=str(TEST_SHARDS),
+    )
+    assert up.returncode == 1
+    [said] = [line for line in up.stderr.splitlines() if line.startswith("guilder:")]
+    assert said.startswith(f"guilder: Kafka at {kafka} cannot be reached: ")
+    assert "Traceback" not in up.stderr
 
 
 def test_a_port_that_was_replaced_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterable
 from typing import Any, cast
 
+import prometheus_client
 import pytest
 
 from bootstrap.http_server import connection_watch, with_files_for
@@ -46,6 +47,31 @@ async def test_a_head_that_does_not_end_is_cut_off(serve: Serve, endless: bytes)
             await raw.send(piece)
         check_problem(await raw.answer(), 431, "headers_too_large")
         assert await place.still_serves()
+
+
+def figure(name: str, **labels: str) -> float:
+    return prometheus_client.REGISTRY.get_sample_value(name, labels) or 0.0
+
+
+async def test_an_operator_sees_how_many_are_connected_and_what_was_refused(serve: Serve) -> None:
+    def connected() -> float:
+        return figure("guilder_http_connections")
+
+    def refused() -> float:
+        return figure("guilder_http_refused_below_application_total", code="headers_too_large")
+
+    async with serve(max_head_bytes=2048) as place:
+        assert await place.still_serves()
+        others, before = connected(), refused()
+        raw = await place.open()
+        await raw.send(padded(2048))
+        assert (await raw.answer()).status == 200
+        assert (connected(), refused()) == (others + 1, before)
+        await raw.send(padded(2049))
+        check_problem(await raw.answer(), 431, "headers_too_large")
+        assert refused() == before + 1
+        raw.writer.transport.abort()
+        await until(lambda: connected() == others)
 
 
 async def test_fields_are_counted(serve: Serve) -> None:

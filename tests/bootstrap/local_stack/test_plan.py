@@ -77,3 +77,29 @@ def test_a_default_or_an_earlier_port_that_is_in_use_is_replaced_and_noted(tmp_p
 
     plan.prepare_processes({"relay": free})
     assert (plan.ports["relay"], plan.replaced_ports) == (free, {})
+
+
+def test_a_process_is_told_what_it_is_to_do_whatever_this_shell_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = Settings(
+        home=tmp_path,
+        shards=8,
+        delay_scale=0.5,
+        postgres=PostgresSettings(dsn="postgresql://elsewhere/guilder"),
+        kafka=KafkaSettings(bootstrap_servers="elsewhere:9092"),
+        api=ApiSettings(host="127.0.0.2"),
+    )
+    relay = process_on(ports.choose([]))
+    plan = Plan(settings=given, roster=(relay, PSP_SIMULATOR))
+    plan.prepare_servers({})
+    plan.prepare_processes({})
+    monkeypatch.setenv("GUILDER_DELAY_SCALE", "7")
+    for name, value in plan.environment(relay).items():
+        monkeypatch.setenv(name, value)
+    told = Settings()
+    assert (told.home, told.shards, told.delay_scale) == (tmp_path, 8, 0.5)
+    assert (told.postgres, told.kafka) == (given.postgres, given.kafka)
+    assert (told.api.host, told.ops.port) == ("127.0.0.2", plan.ports["relay"])
+    assert told.psp_simulator.url == plan.psp_simulator_url
+    assert told.psp_simulator.key

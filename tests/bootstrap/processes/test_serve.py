@@ -20,9 +20,11 @@ REPOSITORY = Path(__file__).parents[3]
 PROCESS = """
 import asyncio, logging, sys
 from bootstrap.processes import HealthReport, serve
+from bootstrap.settings import Settings
 
 async def work(stopping):
     logging.getLogger("library").warning("a %s line", "library's")
+    logging.getLogger("library").warning("the key is %s", Settings().psp_simulator.key)
     if sys.argv[2] == "fails":
         raise RuntimeError("the disk is full")
     await stopping.wait()
@@ -73,7 +75,7 @@ def start(tmp_path: Path) -> Iterator[Callable[[str], Worker]]:
 
     def start_one(behaviour: str) -> Worker:
         port, log = ports.choose([]), tmp_path / "worker.log"
-        environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+        environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "GUILDER_PSP_SIMULATOR__KEY": "never-shown-4711"}
         with log.open("wb") as output:
             process = subprocess.Popen(
                 [sys.executable, "-c", PROCESS, str(port), behaviour], stdout=output, stderr=output, env=environment
@@ -101,6 +103,7 @@ def test_it_serves_health_and_metrics_and_ends_when_asked(start: Callable[[str],
     events = [(line["process"], line["event"]) for line in worker.lines()]
     assert ("worker", "started") in events
     assert ("worker", "a library's line") in events
+    assert ("worker", "the key is [redacted]") in events
     assert events[-1] == ("worker", "ended")
 
 

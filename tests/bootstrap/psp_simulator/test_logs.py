@@ -2,6 +2,8 @@
 
 import json
 import logging
+import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,7 @@ import pytest
 
 from bootstrap.psp_simulator.logs import NAME, log_formatter
 from bootstrap.telemetry import logs as house
-from tests.bootstrap.psp_simulator.server import KEY, SimulatorProcess
+from tests.bootstrap.psp_simulator.server import KEY, ROOT, SimulatorProcess
 
 
 def record(message: str, *arguments: object, failed: bool = False, **extra: object) -> logging.LogRecord:
@@ -62,3 +64,12 @@ async def test_a_process_tells_its_start_and_its_end_in_json(tmp_path: Path) -> 
     assert [each["event"] for each in told] == ["started", "ended"]
     assert {each["process"] for each in told} == {NAME}
     assert told[0]["port"] == simulator.port
+
+
+def test_a_process_knows_the_key_that_it_must_not_tell(tmp_path: Path) -> None:
+    # A host that cannot be listened on is what its first line tells.
+    command = [*SimulatorProcess(tmp_path).command(), "--host", KEY]
+    environment = {**os.environ, "GUILDER_PSP_SIMULATOR__KEY": KEY}
+    ran = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60, cwd=ROOT, env=environment)
+    assert json.loads(ran.stdout.splitlines()[0])["host"] == "[redacted]"
+    assert KEY not in ran.stdout + ran.stderr

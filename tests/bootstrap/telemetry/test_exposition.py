@@ -2,7 +2,7 @@
 
 import asyncio
 
-from prometheus_client import CollectorRegistry, Gauge
+from prometheus_client import CollectorRegistry, Gauge, Histogram
 
 from bootstrap.telemetry.exposition import Exposition
 
@@ -53,3 +53,11 @@ async def test_a_refresh_that_failed_is_made_again() -> None:
     first, second = await asyncio.gather(exposition.text(), exposition.text(), return_exceptions=True)
     assert isinstance(first, OSError)
     assert isinstance(second, bytes)
+
+
+async def test_a_series_does_not_bring_along_another_for_when_it_began() -> None:
+    exposition = Exposition([took := Histogram("took_seconds", "Time.", ["result"], registry=None)])
+    took.labels("good").observe(0.02)
+    text = (await exposition.text()).decode()
+    assert 'took_seconds_count{result="good"} 1.0' in text
+    assert "took_seconds_created" not in text

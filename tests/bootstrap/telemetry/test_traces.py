@@ -1,8 +1,11 @@
 """Tracing of HTTP requests: what they cause hangs below their span, and nothing costs anything when it is off."""
 
+import gzip
 import io
 import json
+import threading
 from collections.abc import Iterator, MutableMapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +129,35 @@ async def test_a_request_id_that_a_client_made_of_a_secret_is_not_told(spans: io
 def test_a_share_is_even() -> None:
     share = Share(0.01)
     assert [number for number in range(1, 1001) if share.take()] == list(range(100, 1001, 100))
+
+
+def test_spans_go_to_the_collector_that_is_named_too() -> None:
+    written = io.StringIO()
+    got: list[tuple[str, bool]] = []
+
+    class Collector(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            body = gzip.decompress(body) if self.headers.get("Content-Encoding") == "gzip" else body
+            got.append((self.path, b"guilder-relay" in body and b"a span" in body))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None: ...
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Collector) as collector:
+        serving = threading.Thread(target=collector.serve_forever)
+        serving.start()
+        provider = tracer_provider("relay", written, f"http://127.0.0.1:{collector.server_port}/")
+        try:
+            provider.get_tracer("test").start_span("a span").end()
+            provider.shutdown()
+        finally:
+            collector.shutdown()
+            serving.join()
+
+    assert got == [("/v1/traces", True)]
+    assert json.loads(written.getvalue())["name"] == "a span"
 
 
 def test_nothing_sampled_costs_nothing(tmp_path: Path) -> None:

@@ -1,11 +1,14 @@
 """The log read from the topic is the log read from PostgreSQL, duplicates or not."""
 
+import asyncio
+import socket
 from uuid import UUID
 
 import asyncpg
 import pytest
+from aiokafka.errors import KafkaConnectionError
 
-from processors.rebuild import KafkaLog, PostgresLog, Rebuild
+from processors.rebuild import KafkaLog, PostgresLog, Rebuild, sources
 from processors.rebuild import rebuild as rebuild_module
 from projections.checkpoints import PositionGap
 from projections.ledger import Ledger
@@ -82,3 +85,14 @@ async def test_a_rebuild_may_read_the_log_and_not_write_it(log: Log) -> None:
     for statement in ("UPDATE heads SET position = 0", "INSERT INTO events SELECT * FROM events", "DELETE FROM events"):
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await log.pool.execute(statement)
+
+
+async def test_a_kafka_that_answers_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "REQUEST_TIMEOUT_MS", 300)
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        servers = f"127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(KafkaConnectionError):
+            async with asyncio.timeout(5), KafkaLog.open(servers, 1):
+                pass

@@ -22,6 +22,16 @@ from tests.processors.topic_writer import drop_topic, make_topic, produce
 CUT_RELAYS = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'guilder-relay' AND datname = current_database()"
 
 
+async def test_the_producer_is_idempotent_and_waits_for_all_replicas(options: RelayOptions) -> None:
+    # Kafka gives a client no way to ask what its producer was told to be.
+    producer = await Relay(options)._start_producer()
+    try:
+        assert producer._txn_manager.has_pid()
+        assert producer._sender._acks == -1
+    finally:
+        await producer.stop()
+
+
 async def faults(options: RelayOptions) -> list[str]:
     return await faults_of_topic(options.dsn, options.bootstrap_servers, options.topic.name)
 

@@ -8,6 +8,7 @@ import asyncpg
 import msgspec
 import pytest
 import pytest_asyncio
+from prometheus_client import REGISTRY
 
 from bootstrap.clock import SYSTEM_CLOCK
 from processors.saga.connections import open_pool
@@ -147,15 +148,29 @@ async def test_a_failed_step_waits_with_its_error(pool: asyncpg.Pool) -> None:
     assert await pool.fetchval("SELECT error FROM steps") == "RuntimeError: no"
 
 
-async def test_a_step_that_finds_postgresql_away_is_told_in_one_line(
+async def test_a_step_that_finds_postgresql_away_is_told_in_one_line_and_each_is_counted(
     pool: asyncpg.Pool, caplog: pytest.LogCaptureFixture
 ) -> None:
-    await add(pool, step())
+    await add(pool, step(), step(kind="expiry"))
 
     async def finds_it_away(_: ClaimedStep) -> Finish:
         raise ShardUnavailable
 
-    workers = Workers(StepTable(pool), {"call": finds_it_away}, clock=SYSTEM_CLOCK, options=WorkerOptions(holder="me"))
+    async def expires(mine: ClaimedStep) -> Finish:
+        return Finish(step=mine, result="expired", following=None)
+
+    def taken() -> tuple[float, float]:
+        called = REGISTRY.get_sample_value("guilder_saga_steps_total", {"kind": "call", "result": "failed"})
+        expired = REGISTRY.get_sample_value("guilder_saga_steps_total", {"kind": "expiry", "result": "expired"})
+        return called or 0, expired or 0
+
+    failed, expired = taken()
+    workers = Workers(
+        StepTable(pool),
+        {"call": finds_it_away, "expiry": expires},
+        clock=SYSTEM_CLOCK,
+        options=WorkerOptions(holder="me"),
+    )
     stop = asyncio.Event()
     running = asyncio.create_task(workers.run(stop))
     async with asyncio.timeout(30):
@@ -163,6 +178,7 @@ async def test_a_step_that_finds_postgresql_away_is_told_in_one_line(
             await asyncio.sleep(0.01)
     stop.set()
     await running
+    assert taken() == (failed + 1, expired + 1)
 
     told = [record for record in caplog.records if record.name == "processors.saga.workers"]
     assert [(record.levelname, record.exc_info) for record in told] == [("WARNING", None)]

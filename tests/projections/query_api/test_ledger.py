@@ -1,5 +1,6 @@
 """The ledger over HTTP: accounts, entries, trial balance and balances, now and as of any position or time."""
 
+import asyncio
 from typing import Any
 
 import asyncpg
@@ -96,6 +97,29 @@ async def test_a_balance_follows_the_live_generation_at_once(
     assert await held(own_api, history) == {}
     assert own_api.last.headers == {"Guilder-Position": "1:0"}
     assert await held(own_api, history) == {}
+
+
+async def test_balances_are_asked_for_with_one_query_at_a_time(
+    own_api: Api, database: str, history: History, neighbour: History
+) -> None:
+    await held(own_api, history)  # from here on the live generation is known
+    holder: Any = await asyncpg.connect(database)
+    watcher: Any = await asyncpg.connect(database)
+    asked = []
+    try:
+        async with holder.transaction():
+            await holder.execute("LOCK TABLE live IN ACCESS EXCLUSIVE MODE")
+            for who in (history, neighbour, history, neighbour):
+                asked.append(asyncio.create_task(held(own_api, who)))
+                await asyncio.sleep(0.1)  # time enough for a query to reach the lock
+            at_once = await watcher.fetchval(
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            )
+    finally:
+        await holder.close()
+        await watcher.close()
+    assert at_once == 1
+    assert await asyncio.gather(*asked) == [{"EUR": (6740, 0)}, {"USD": (9680, 0)}] * 2
 
 
 async def test_the_operator_names_the_merchant(api: Api, history: History, neighbour: History) -> None:
