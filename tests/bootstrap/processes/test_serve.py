@@ -1,5 +1,6 @@
 """The frame of every process: health, metrics, signals, logs, and what becomes of a failure."""
 
+import asyncio
 import http.client
 import json
 import os
@@ -7,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from typing import Any
 import pytest
 
 from bootstrap.local_stack import ports
+from bootstrap.processes import HEALTH_FRESH_FOR_S, HealthReport, ops_application
+from bootstrap.telemetry.exposition import Exposition
 
 REPOSITORY = Path(__file__).parents[3]
 PROCESS = """
@@ -143,3 +146,29 @@ def test_a_taken_port_ends_the_process_so_that_it_is_noticed(start: Callable[[st
     assert second.returncode != 0
     assert b"address already in use" in second.stdout
     assert b'"started"' not in second.stdout
+
+
+async def test_whoever_asks_often_costs_one_look() -> None:
+    looks = 0
+
+    async def health() -> HealthReport:
+        nonlocal looks
+        looks += 1
+        await asyncio.sleep(0.01)
+        return HealthReport(ready=False)
+
+    statuses = []
+
+    async def receive() -> dict[str, Any]:
+        return {}
+
+    async def send(message: Mapping[str, Any]) -> None:
+        if "status" in message:
+            statuses.append(message["status"])
+
+    application = ops_application(health, Exposition())
+    await asyncio.gather(*[application({"path": "/health/ready"}, receive, send) for _ in range(20)])
+    assert (statuses, looks) == ([503] * 20, 1)
+    await asyncio.sleep(HEALTH_FRESH_FOR_S)
+    await application({"path": "/health/ready"}, receive, send)
+    assert looks == 2
