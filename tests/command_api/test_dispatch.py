@@ -155,7 +155,9 @@ async def test_whoever_asks_often_whether_it_can_work_costs_one_look(one_route: 
     assert (await one_route.http.get(f"{one_route.url}/health/ready")).status_code == 503
 
 
-@pytest.mark.parametrize("path", ["/", "/v1", "/v1/nothing", "/v1/things/1/parts/2/", "/docs/none", "/healthy", "//health/live"])
+@pytest.mark.parametrize(
+    "path", ["/", "/v1", "/v1/nothing", "/v1/things/1/parts/2/", "/docs/none", "/healthy", "//health/live"]
+)
 async def test_what_is_not_there_is_told_without_the_framework(
     one_route: OneRoute, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:

@@ -111,9 +111,13 @@ def test_a_full_disk_ends_nothing_and_the_state_is_written_once_there_is_room(tm
         return [process.pid for process in state.load(tmp_path).processes]
 
     sleeper = Sleeper(tmp_path / "logs" / "sleeper.log", [])
+
+    def kill_it() -> None:
+        sleeper.children[0].kill()
+
     sleeper.script = [
         disk.fill,
-        lambda: sleeper.children[0].kill(),
+        kill_it,
         lambda: seen.append((sleeper.children[-1].pid, recorded())),
         disk.clear,
         lambda: seen.append((sleeper.children[-1].pid, recorded())),

@@ -94,7 +94,9 @@ async def test_a_caller_that_does_not_sample_is_not_written(spans: io.StringIO) 
     assert seen[b"traceparent"].endswith(b"-00")
 
 
-@pytest.mark.parametrize(("sampled", "kept"), [(0.0001, CALLERS_PER_S), (0.5, CALLERS_PER_S + 10), (1.0, CALLERS_PER_S + 20)])
+@pytest.mark.parametrize(
+    ("sampled", "kept"), [(0.0001, CALLERS_PER_S), (0.5, CALLERS_PER_S + 10), (1.0, CALLERS_PER_S + 20)]
+)
 async def test_callers_who_ask_to_be_traced_are_beyond_some_a_second_of_the_share(
     spans: io.StringIO, sampled: float, kept: int
 ) -> None:
