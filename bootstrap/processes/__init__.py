@@ -15,8 +15,8 @@ import msgspec
 import structlog
 import uvicorn
 
-from bootstrap.http_server import server_config
-from bootstrap.settings import Settings
+from bootstrap.http_server import server_config, with_files_for
+from bootstrap.settings import HttpLimits, Settings
 from bootstrap.shared_look import SharedLook
 from bootstrap.telemetry.exposition import CONTENT_TYPE, Exposition
 from bootstrap.telemetry.logs import configure_logging, secrets_of
@@ -130,7 +130,8 @@ async def serve(
     log = structlog.get_logger(name)
     stopping = stop_on_signals()
     ops = ops_application(health, Exposition() if exposition is None else exposition)
-    server = OpsServer(server_config(ops, ops_host, ops_port), lambda: log.info("started", ops_port=ops_port))
+    config = server_config(ops, ops_host, ops_port, with_files_for(HttpLimits()))
+    server = OpsServer(config, lambda: log.info("started", ops_port=ops_port))
     serving = asyncio.create_task(server.serve(), name="ops")
     work = asyncio.ensure_future(run(stopping))
     stop_asked = asyncio.create_task(stopping.wait(), name="stop asked")
