@@ -15,12 +15,13 @@ import prometheus_client
 from fastapi import FastAPI, Request, Response
 from fastapi.openapi.docs import get_swagger_ui_html
 from starlette.exceptions import HTTPException
-from starlette.routing import Match
+from starlette.routing import Match, Mount
+from starlette.routing import Route as StarletteRoute
 from starlette.staticfiles import StaticFiles
 
 from bootstrap import openapi
 from bootstrap.clock import random_bytes
-from bootstrap.processes import HealthReport
+from bootstrap.processes import HealthReport, shared_health
 from bootstrap.settings import ApiSettings
 from bootstrap.telemetry.exposition import CONTENT_TYPE, Exposition
 from command_api.authentication import Authenticator
@@ -104,9 +105,11 @@ def create_app(
         InvalidRequests(max_invalid_per_s),
         RequestMetrics().observe,
     )
-    framework = framework_app(parts, edge, health, exposition or Exposition())
+    framework = framework_app(parts, edge, shared_health(health), exposition or Exposition())
     routes = [(route, services) for table, services in parts for route in table]
-    return HotDispatch(routes, edge, framework)
+    # Mounts too. To find out that there is nothing, and raise it, takes the framework as long as many a payment.
+    patterns = [path.path_regex for path in framework.router.routes if isinstance(path, StarletteRoute | Mount)]
+    return HotDispatch(routes, edge, framework, lambda path: any(pattern.match(path) for pattern in patterns))
 
 
 def framework_app(

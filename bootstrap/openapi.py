@@ -50,6 +50,7 @@ _EVERY_REFUSAL: Final = (
     "headers_too_large",
     "rate_limited",
     "internal_error",
+    "transfer_coding_unknown",
     "overloaded",
     "shard_unavailable",
 )

@@ -26,11 +26,21 @@ _Found = tuple[Route[Any], Any, Mapping[str, str]]
 
 
 class HotDispatch:
-    """An ASGI application: hot routes are served by `edge`, everything else by `fallback`."""
+    """An ASGI application: hot routes are served by `edge`, everything else by `fallback`.
 
-    def __init__(self, routes: Sequence[tuple[Route[Any], Any]], edge: Edge, fallback: App) -> None:
+    A path that `fallback` does not know either, as `is_path` tells, is not there.
+    """
+
+    def __init__(
+        self,
+        routes: Sequence[tuple[Route[Any], Any]],
+        edge: Edge,
+        fallback: App,
+        is_path: Callable[[str], bool] = lambda _path: True,
+    ) -> None:
         self._edge = edge
         self._fallback = fallback
+        self._is_path = is_path
         self._whole: dict[tuple[str, str], _Found] = {}  # routes without parameters, by method and path
         self._trees: dict[str, _Node] = {}
         for route, services in routes:
@@ -49,6 +59,9 @@ class HotDispatch:
                 await _answer(scope, send, self._edge.refusal(scope, NotFound("There is no such path.")))
                 return
             found = self._find(scope["method"], scope["path"])
+            if found is None and not self._is_path(scope["path"]):
+                await _answer(scope, send, self._edge.refusal(scope, NotFound("There is no such path.")))
+                return
         else:
             found = None
         if found is None:

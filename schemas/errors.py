@@ -206,9 +206,13 @@ class TooManyOperations(Rejected):
     code, status, title = "too_many_operations", 422, "This payment intent has reached its number of operations."
 
 
-# 429, 500, 503: the platform itself
+# 429, 500, 501, 503: the platform itself
 class RateLimited(Rejected):
     code, status, title = "rate_limited", 429, "Too many requests."
+
+
+class TransferCodingUnknown(Rejected):
+    code, status, title = "transfer_coding_unknown", 501, "The only transfer coding that is understood is chunked."
 
 
 class Overloaded(Rejected):

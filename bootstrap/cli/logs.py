@@ -10,6 +10,7 @@ from typing import Annotated, BinaryIO, Final
 import typer
 
 from bootstrap.local_stack import LocalStackError
+from bootstrap.log_files import older_of
 from bootstrap.settings import Settings
 from schemas.identifiers import MalformedId, Prefix, parse_public_id, public_id
 
@@ -54,6 +55,8 @@ def logs(
         while follow:
             time.sleep(POLL_S)
             for path, file in files.items():
+                if path.stat().st_size < file.tell():
+                    file.seek(0)  # it was set aside, and begins anew
                 for line in file.read().decode(errors="replace").splitlines():
                     echo(path, line, width, prefixed=name is None)
     except KeyboardInterrupt:
@@ -100,7 +103,7 @@ def lines_about(paths: Iterable[Path], about: str) -> list[tuple[Path, str]]:
     """
     found = []
     for path in paths:
-        for kept in (path.with_suffix(".1.log"), path):
+        for kept in (older_of(path), path):
             if kept.exists():
                 with kept.open(encoding="utf-8", errors="replace") as file:
                     found += [(_time_of(line), path, line.rstrip("\n")) for line in file if about in line]

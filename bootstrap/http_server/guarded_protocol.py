@@ -5,6 +5,7 @@ an answer, and ends the connection: after a request whose end is unknown nothing
 """
 
 import asyncio
+import re
 import socket
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -23,6 +24,7 @@ from schemas.errors import (
     Overloaded,
     Rejected,
     RequestTimeout,
+    TransferCodingUnknown,
 )
 
 if TYPE_CHECKING:
@@ -34,6 +36,8 @@ SEND_BUFFER_BYTES: Final = 64 * 1024
 """What the system holds of answers that a client does not take (Linux doubles it); unbounded, it grows to megabytes."""
 LINGER_S: Final = 2.0
 LINGER_BYTES: Final = 256 * 1024
+_HOST: Final = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*)(?::[0-9]*)?")
+"""`uri-host [":" port]` (RFC 9110 section 7.2, RFC 3986 section 3.2.2), without IP addresses of a future version."""
 _NOT_TAKEN: Final = frozenset({b"upgrade", b"http2-settings"})
 _ENDING: Final = object()
 _UNUSED: Final = object()
@@ -113,9 +117,7 @@ class GuardedProtocol(HttpToolsProtocol):
             self._stop(HeadersTooLarge())
         if self.parser.should_upgrade():
             return  # `_without_upgrade` reads it anew
-        hosts = [name for name, _ in self.headers if name == b"host"]
-        if len(hosts) != 1 and (hosts or self.parser.get_http_version() == "1.1"):
-            self._stop(MalformedRequest("A request names its Host once (RFC 9112 section 3.2)."))
+        self._require_fields()
         super().on_headers_complete()
         # The application runs no earlier than in the next turn of the loop.
         self.scope["extensions"] = {AT_ONCE: {"answer": partial(answer_at_once, ref(self.cycle))}}
@@ -195,6 +197,18 @@ class GuardedProtocol(HttpToolsProtocol):
     def _stop(self, refusal: Rejected) -> None:
         self._asked = refusal
         raise _RefusedHead
+
+    def _require_fields(self) -> None:
+        """One Host that can be one, and a body that is read as it was written."""
+        hosts = [value for name, value in self.headers if name == b"host"]
+        if len(hosts) != 1 and (hosts or self.parser.get_http_version() == "1.1"):
+            self._stop(MalformedRequest("A request names its Host once (RFC 9112 section 3.2)."))
+        if hosts and not _HOST.fullmatch(hosts[0]):
+            self._stop(MalformedRequest("The Host is no host with or without a port (RFC 9112 section 3.2)."))
+        # The parser refuses what does not end in `chunked`, and else hands on what another coding has made of the body.
+        codings = b",".join(value for name, value in self.headers if name == b"transfer-encoding").lower().split(b",")
+        if len(codings) > 1 and codings[-1].strip() == b"chunked" and set(codings) != {b"chunked"}:
+            self._stop(TransferCodingUnknown())
 
     def _head_bytes(self) -> int:
         return len(self.url) + sum(len(name) + len(value) for name, value in self.headers)

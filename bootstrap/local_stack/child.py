@@ -13,11 +13,12 @@ from typing import Final
 
 import psutil
 
+from bootstrap.log_files import keep_short
+
 LAUNCHER: Final = Path(__file__).with_name("launch.py")
 START_TOLERANCE_S: Final = 2.0
 """A start time is derived from the boot time, which moves a little when the clock is corrected."""
 KILLED_WITHIN_S: Final = 10.0
-LOG_KEPT_BYTES: Final = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,8 @@ def start(
     """
     launcher = [sys.executable, "-I", "-S", str(LAUNCHER), str(os.getpid())]
     arguments = [0 if outlives_parent else int(stop_signal), owner.uid, owner.gid, int(owner.reach)]
-    rotate(log_path)
+    log_path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    keep_short(log_path)
     with log_path.open("ab") as log:
         process = subprocess.Popen(
             [*launcher, *map(str, arguments), *command],
@@ -145,13 +147,6 @@ def write_private(path: Path, text: str, *, uid: int | None = None) -> None:
         file.write(text)
     if uid is not None:
         os.chown(path, uid, -1)
-
-
-def rotate(log_path: Path) -> None:
-    """Keep one older log once the current one has grown past `LOG_KEPT_BYTES`."""
-    log_path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    if log_path.exists() and log_path.stat().st_size > LOG_KEPT_BYTES:
-        log_path.replace(log_path.with_suffix(".1.log"))
 
 
 def end_recorded(identity: Identity, *, stop_signal: int = signal.SIGTERM, timeout_s: float = 10.0) -> bool:

@@ -86,8 +86,10 @@ class KafkaServer:
 
     def prepare(self) -> None:
         """Write the configuration and, the first time, format the storage. Raises KafkaStartError."""
+        if "," in str(self.data_path.resolve()):
+            raise KafkaStartError(f"{self.data_path} cannot hold Kafka's data: Kafka takes a comma for the end of a path")
         self.config_path.parent.mkdir(parents=True, exist_ok=True)
-        self.config_path.write_text(self._properties(), encoding="utf-8")
+        self.config_path.write_text(self._properties(), encoding="ascii")
         self._logging_path.write_text(LOGGING, encoding="ascii")
         if (self.data_path / "meta.properties").exists():
             return
@@ -136,7 +138,7 @@ class KafkaServer:
             "log.retention.ms": "-1",
             "message.max.bytes": str(1024 * 1024),
         }
-        return "".join(f"{name}={value}\n" for name, value in properties.items())
+        return "".join(f"{name}={_escaped(value)}\n" for name, value in properties.items())
 
     def start(self) -> Child:
         """Start the broker; `is_ready` tells when it answers."""
@@ -150,6 +152,13 @@ class KafkaServer:
     def is_live(self) -> bool:
         """A server is never taken for dead while its process lives: killing one that is slow only makes it slower."""
         return True
+
+
+def _escaped(value: str) -> str:
+    """A value as Java reads it from a properties file: Latin-1, all else as `\\uXXXX` of UTF-16 (java.util.Properties)."""
+    units = value.replace("\\", "\\\\").encode("utf-16-be")
+    codes = [int.from_bytes(units[at : at + 2]) for at in range(0, len(units), 2)]
+    return "".join(chr(code) if code < ord("\x7f") else f"\\u{code:04x}" for code in codes)
 
 
 def answers(host: str, port: int) -> bool:

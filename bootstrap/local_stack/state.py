@@ -96,11 +96,17 @@ def load(home: Path) -> InstallationState:
 
 
 def save(home: Path, state: InstallationState) -> None:
-    """Replace the state in one step; readable by its user alone, for it holds a DSN with a password."""
-    home.mkdir(parents=True, exist_ok=True)
+    """Replace the state in one step; readable by its user alone, for it holds a DSN with a password.
+
+    Raises HomeUnusableError, and leaves the state as it was.
+    """
     pending = home / f"{STATE_FILE}.new"
-    child.write_private(pending, msgspec.json.format(msgspec.json.encode(state), indent=2).decode())
-    pending.replace(home / STATE_FILE)
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        child.write_private(pending, msgspec.json.format(msgspec.json.encode(state), indent=2).decode())
+        pending.replace(home / STATE_FILE)
+    except OSError as error:
+        raise HomeUnusableError(f"{home} cannot be written to: {error.strerror}") from error
 
 
 def end_all(recorded: Iterable[RecordedProcess], *, timeout_s: float = 20.0) -> list[str]:

@@ -74,7 +74,13 @@ class Supervised:
         if self.child is None:
             if now < self._start_at:
                 return False
-            self.child = self.service.start()
+            try:
+                self.child = self.service.start()
+            except OSError as error:
+                if not self._once_healthy:
+                    raise
+                self._note_no_start(now, error)
+                return False
             self._started_at = self._check_at = now
             return True
         if now >= self._check_at:
@@ -87,6 +93,13 @@ class Supervised:
         self.report(f"{self.service.name} {describe_end(exit_code)}; starting it again in {pause:g} s")
         self.child, self.healthy, self._start_at = None, False, now + pause
         self.last_exit_code = exit_code
+
+    def _note_no_start(self, now: float, error: OSError) -> None:
+        """The machine has no room for it now; it may have later, and the others go on meanwhile."""
+        self.failures += 1
+        pause = pause_s(self.failures)
+        self.report(f"{self.service.name} could not be started: {error.strerror or error}; trying again in {pause:g} s")
+        self._start_at = now + pause
 
     def _check(self, now: float, child: Child) -> None:
         self._check_at = now + (CHECK_EVERY_S if self._once_healthy else CHECK_EVERY_S / 5)

@@ -9,7 +9,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from types import FrameType
 from typing import Final, NoReturn
@@ -20,8 +20,9 @@ from bootstrap.local_stack import installation, ports, state
 from bootstrap.local_stack.child import Identity
 from bootstrap.local_stack.plan import Plan
 from bootstrap.local_stack.servers import ServerFailedError, tail
-from bootstrap.local_stack.state import InstallationState, RecordedProcess, Step
+from bootstrap.local_stack.state import HomeUnusableError, InstallationState, RecordedProcess, Step
 from bootstrap.local_stack.supervised import Service, Supervised, describe_end
+from bootstrap.log_files import keep_short, older_of
 
 TICK_S: Final = 0.1
 READY_WITHIN_S: Final = 120.0
@@ -30,6 +31,8 @@ ENDS_ALLOWED_AT_START: Final = 3
 
 STARTS_ON_LOST_PORTS: Final = 6
 """Each of three ports may be lost once to another installation that starts at this very moment, and then some."""
+
+LOGS_LOOKED_AT_EVERY_S: Final = 1.0
 
 
 class StopRequested(BaseException):
@@ -82,7 +85,10 @@ class StopSignals:
 
 @dataclass
 class Supervisor:
-    """`on_change` sees each new state as it is saved; `report` gets sentences for the operator and the log."""
+    """`on_change` sees each new state as it is saved; `report` gets sentences for the operator and the log.
+
+    Once all is up, a disk that is full ends nothing: what cannot be written down is written once there is room again.
+    """
 
     plan: Plan
     on_change: Callable[[InstallationState], None] = lambda _state: None
@@ -91,12 +97,14 @@ class Supervisor:
     _state: InstallationState = field(default_factory=InstallationState)
     _last_ports: dict[str, int] = field(default_factory=dict)
     _signals: StopSignals = field(default_factory=StopSignals)
+    _unsaved: bool = False
+    _logs_at: float = 0.0
 
     def run(self) -> None:
         """Bring the installation up and keep it up until SIGINT or SIGTERM; then nothing of it is left.
 
         Raises AlreadyRunningError when it has a supervisor, ServerFailedError when a part does not become healthy,
-        and whatever a step raises; nothing is left then either.
+        HomeUnusableError when the state cannot be written, and whatever a step raises; nothing is left then either.
         """
         with installation.sole_supervisor(self.plan.home), self._signals.handled():
             try:
@@ -106,7 +114,7 @@ class Supervisor:
                 while True:
                     self._tick()
             except StopRequested:
-                self.report("stopping")
+                self._tell("stopping")
             finally:
                 self._take_down()
 
@@ -114,7 +122,7 @@ class Supervisor:
         me = Identity.of(os.getpid())
         assert me is not None
         for name in installation.end_left_overs(self.plan.home):
-            self.report(f"ended {name}, left over from an earlier run")
+            self._tell(f"ended {name}, left over from an earlier run")
         supervisor = RecordedProcess(name="supervisor", pid=me.pid, started_s=me.started_s)
         recorded = state.load(self.plan.home)
         self._last_ports = recorded.ports
@@ -165,13 +173,13 @@ class Supervisor:
                 self._stop([supervised for supervised in self._running if supervised.service in services])
                 if not any(is_taken(service) for service in services):
                     raise
-                self.report("a port was taken meanwhile; starting on others")
+                self._tell("a port was taken meanwhile; starting on others")
             else:
                 return
         raise ServerFailedError("ports are taken faster than they are chosen")
 
     def _start_and_wait(self, services: Sequence[Service]) -> None:
-        started = [Supervised(service=service, report=self.report) for service in services]
+        started = [Supervised(service=service, report=self._tell) for service in services]
         self._running += started
         deadline = time.monotonic() + READY_WITHIN_S
         while not all(supervised.healthy for supervised in started):
@@ -190,8 +198,11 @@ class Supervisor:
     def _tick(self) -> None:
         now = time.monotonic()
         # Not a list in `any`: each has to have its turn.
-        if sum(supervised.tick(now) for supervised in self._running):
+        if sum(supervised.tick(now) for supervised in self._running) or self._unsaved:
             self._save()
+        if now - self._logs_at >= LOGS_LOOKED_AT_EVERY_S:
+            self._logs_at = now
+            self._keep_logs_short()
         self._signals.check()
         time.sleep(TICK_S)
 
@@ -201,16 +212,40 @@ class Supervisor:
             for supervised in self._running
             if supervised.child is not None
         ]
+        was_up = self._state.ready
         self._state = msgspec.structs.replace(self._state, processes=processes, **changes)
-        state.save(self.plan.home, self._state)
-        self.on_change(self._state)
+        try:
+            state.save(self.plan.home, self._state)
+        except HomeUnusableError as error:
+            if not was_up:
+                raise
+            if not self._unsaved:
+                self._tell(f"{error}; going on without it")
+            self._unsaved = True
+        else:
+            self._unsaved = False
+        with suppress(OSError):
+            self.on_change(self._state)
+
+    def _tell(self, sentence: str) -> None:
+        with suppress(OSError):  # its log lies on the same disk
+            self.report(sentence)
+
+    def _keep_logs_short(self) -> None:
+        paths = set((self.plan.home / "logs").glob("*.log"))
+        for path in paths - {older_of(path) for path in paths}:
+            with suppress(OSError):
+                keep_short(path)
 
     def _take_down(self) -> None:
         """Guilder's processes first, all at once, then the servers they need; then forget them."""
         servers = self.plan.servers()
         self._stop([supervised for supervised in self._running if supervised.service not in servers])
         self._stop(list(self._running))
-        installation.forget_processes(self.plan.home)
+        try:
+            installation.forget_processes(self.plan.home)
+        except HomeUnusableError as error:
+            self._tell(f"{error}; all is ended all the same")
 
     def _stop(self, group: Sequence[Supervised]) -> None:
         """Ask all of `group` at once, then wait for each, and supervise them no longer."""

@@ -15,14 +15,18 @@ import msgspec
 import structlog
 import uvicorn
 
-from bootstrap.http_server import server_config
-from bootstrap.settings import Settings
+from bootstrap.http_server import server_config, with_files_for
+from bootstrap.settings import HttpLimits, Settings
+from bootstrap.shared_look import SharedLook
 from bootstrap.telemetry.exposition import CONTENT_TYPE, Exposition
 from bootstrap.telemetry.logs import configure_logging, secrets_of
 from bootstrap.telemetry.traces import start_tracing
 
 STOP_WITHIN_S: Final = 15.0
 """A process that was asked to end and has not by then is cancelled; supervisors should wait longer than this."""
+
+HEALTH_FRESH_FOR_S: Final = 0.2
+"""A look at a process's health may cost as much as a payment; a prober does not notice that it is so much older."""
 
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
@@ -40,6 +44,11 @@ class Health(Protocol):
 
     @property
     def ready(self) -> bool: ...
+
+
+def shared_health(health: Callable[[], Awaitable[HealthReport]]) -> SharedLook[HealthReport]:
+    """`health`, looked at for all who ask within a moment."""
+    return SharedLook(health, fresh_for_s=HEALTH_FRESH_FOR_S)
 
 
 def health_details(health: Health) -> HealthReport:
@@ -68,6 +77,7 @@ def ops_application(
     health: Callable[[], Awaitable[HealthReport]], exposition: Exposition
 ) -> Callable[..., Awaitable[None]]:
     """The ASGI application of `/health/live`, `/health/ready` (200 or 503) and `/metrics`; anything else is 404."""
+    health = shared_health(health)
 
     async def answer(path: str) -> tuple[int, bytes, bytes]:
         match path:
@@ -120,7 +130,8 @@ async def serve(
     log = structlog.get_logger(name)
     stopping = stop_on_signals()
     ops = ops_application(health, Exposition() if exposition is None else exposition)
-    server = OpsServer(server_config(ops, ops_host, ops_port), lambda: log.info("started", ops_port=ops_port))
+    config = server_config(ops, ops_host, ops_port, with_files_for(HttpLimits()))
+    server = OpsServer(config, lambda: log.info("started", ops_port=ops_port))
     serving = asyncio.create_task(server.serve(), name="ops")
     work = asyncio.ensure_future(run(stopping))
     stop_asked = asyncio.create_task(stopping.wait(), name="stop asked")

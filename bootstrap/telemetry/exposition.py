@@ -4,14 +4,14 @@ Parts of the house count in metrics of their own modules. What only the process 
 the log, shares over the last minutes) is kept apart for each `Exposition`, so that several can live in one process.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from time import monotonic
 from typing import Final
 
 import prometheus_client
 from prometheus_client import REGISTRY, CollectorRegistry
 from prometheus_client.registry import Collector
+
+from bootstrap.shared_look import SharedLook
 
 Refresh = Callable[[], Awaitable[None]]
 
@@ -41,19 +41,13 @@ class Exposition:
         self._refreshes = tuple(refreshes)
         for collector in collectors:
             self._registry.register(collector)
-        self._fresh_for_s = fresh_for_s
-        self._rendering = asyncio.Lock()
-        self._text = b""
-        self._rendered_at_s: float | None = None
+        self._shared = SharedLook(self._rendered, fresh_for_s=fresh_for_s)
 
     async def text(self) -> bytes:
         """The metrics as of now, or of a moment ago; whoever asks while they are rendered waits for them."""
-        async with self._rendering:
-            if self._rendered_at_s is None or monotonic() - self._rendered_at_s >= self._fresh_for_s:
-                for refresh in self._refreshes:
-                    await refresh()
-                self._text = prometheus_client.generate_latest(REGISTRY) + prometheus_client.generate_latest(
-                    self._registry
-                )
-                self._rendered_at_s = monotonic()
-            return self._text
+        return await self._shared()
+
+    async def _rendered(self) -> bytes:
+        for refresh in self._refreshes:
+            await refresh()
+        return prometheus_client.generate_latest(REGISTRY) + prometheus_client.generate_latest(self._registry)

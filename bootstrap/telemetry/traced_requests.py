@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from time import monotonic
 from typing import Any, Final
 
 import command_api
@@ -14,6 +15,9 @@ _Scope = MutableMapping[str, Any]
 _Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 _Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 _App = Callable[[_Scope, _Receive, _Send], Awaitable[None]]
+
+CALLERS_PER_S: Final = 10
+"""How many traces a second a process keeps because their callers ask for it: anyone may, before it is known who asks."""
 
 _TRACED_PATHS: Final = "/v1/"
 _PATHS: Final = {route.path for route in command_api.ROUTES} | {route.path for route in query_api.ROUTES}
@@ -38,22 +42,45 @@ class Share:
         return True
 
 
-def traced(app: _App, sampled: float) -> _App:
+class Pace:
+    """Says yes to the first `per_s` who ask in each second; `clock` is any steady one, in seconds."""
+
+    def __init__(self, per_s: int, clock: Callable[[], float] = monotonic) -> None:
+        self._per_s = per_s
+        self._clock = clock
+        self._began_s = float("-inf")
+        self._taken = 0
+
+    def take(self) -> bool:
+        """Whether this one is among them."""
+        now_s = self._clock()
+        if now_s - self._began_s >= 1:
+            self._began_s, self._taken = now_s, 0
+        self._taken += 1
+        return self._taken <= self._per_s
+
+
+def traced(app: _App, sampled: float, clock: Callable[[], float] = monotonic) -> _App:
     """`app` with a server span around the sampled share of its requests; `app` itself where tracing is off.
 
-    A caller's own decision, told by its `traceparent`, is respected. The span's context replaces that header, so
-    whatever the request causes hangs below this span.
+    A caller's own decision, told by its `traceparent`, is respected; those who ask to be traced are beyond
+    `CALLERS_PER_S` of the share like all others. The span's context replaces that header, so whatever the request causes
+    hangs below this span; where it has none, what it causes is told that it is not sampled.
     """
     if not TRACING.on:
         return app
-    share = Share(sampled)
+    share, callers = Share(sampled), Pace(CALLERS_PER_S, clock)
 
     async def traced_app(scope: _Scope, receive: _Receive, send: _Send) -> None:
         if scope["type"] != "http" or not scope["path"].startswith(_TRACED_PATHS):
             await app(scope, receive, send)
             return
         above = _traceparent_in(scope["headers"])
-        if not (share.take() if above is None else is_sampled(above)):
+        asked = is_sampled(above)
+        if not ((asked and callers.take()) or ((asked or above is None) and share.take())):
+            if above is not None and asked:
+                # Else relay, projector and saga would follow what is not followed here.
+                scope = {**scope, "headers": _with_traceparent(scope["headers"], f"{above[:-2]}00")}
             await app(scope, receive, send)
             return
         await _serve_traced(app, scope, receive, send, above)
@@ -73,10 +100,7 @@ async def _serve_traced(app: _App, scope: _Scope, receive: _Receive, send: _Send
                 _note_answer(message["status"], message["headers"])
             await send(message)
 
-        below = TRACING.traceparent()
-        headers = [(key, value) for key, value in scope["headers"] if key != b"traceparent"]
-        if below is not None:
-            headers.append((b"traceparent", below.encode()))
+        headers = _with_traceparent(scope["headers"], TRACING.traceparent())
         # Without the server's extensions, so that the answer comes by here.
         await app({**scope, "headers": headers, "extensions": {}}, receive, send_and_note)
 
@@ -95,6 +119,11 @@ def _note_answer(status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
             TRACING.note(request_id=_redaction.text(value.decode("latin-1")))
         elif name == b"location" and (found := _INTENT.search(value.decode("latin-1"))):
             TRACING.note(payment_intent_id=found[0])
+
+
+def _with_traceparent(headers: Iterable[tuple[bytes, bytes]], traceparent: str | None) -> list[tuple[bytes, bytes]]:
+    others = [(name, value) for name, value in headers if name != b"traceparent"]
+    return others if traceparent is None else [*others, (b"traceparent", traceparent.encode())]
 
 
 def _traceparent_in(headers: Iterable[tuple[bytes, bytes]]) -> str | None:

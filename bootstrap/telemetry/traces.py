@@ -6,6 +6,7 @@ saga's to the PSP. Spans are written as JSON lines to a file, and to a collector
 the log too, so that a payment whose trace is kept can be followed by its id in either.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, TextIO
 
@@ -13,9 +14,10 @@ import structlog
 from opentelemetry import trace
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter, SpanExporter
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter, SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON, ParentBased
 
+from bootstrap.log_files import keep_short
 from bootstrap.settings import TelemetrySettings
 from event_store.tracing import TRACING
 
@@ -41,13 +43,38 @@ class SpanLines(SpanProcessor):
         )
 
 
-def tracer_provider(process: str, spans: TextIO, otlp_endpoint: str | None = None) -> TracerProvider:
-    """A provider that writes spans to `spans`, one JSON line each, and sends them to the collector that is named."""
+class SpanText(ConsoleSpanExporter):
+    """Writes spans as JSON lines to `spans`; the file at `path`, where it is one, is kept short."""
+
+    def __init__(self, spans: TextIO, path: Path | None = None) -> None:
+        super().__init__(out=spans, formatter=_as_line)
+        self._path = path
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        """Write them, and set an overgrown file aside."""
+        result = super().export(spans)
+        if self._path is not None:
+            keep_short(self._path)
+        return result
+
+    def shutdown(self) -> None:
+        """Close the file."""
+        if self._path is not None:
+            self.out.close()
+
+
+def tracer_provider(
+    process: str, spans: TextIO, otlp_endpoint: str | None = None, *, path: Path | None = None
+) -> TracerProvider:
+    """A provider that writes spans to `spans`, one JSON line each, and sends them to the collector that is named.
+
+    `path` is that of `spans`, where they are a file that is to be kept short.
+    """
     provider = TracerProvider(
         resource=Resource.create({"service.name": f"guilder-{process}"}), sampler=ParentBased(ALWAYS_ON)
     )
     provider.add_span_processor(SpanLines())
-    provider.add_span_processor(_batched(ConsoleSpanExporter(out=spans, formatter=_as_line)))
+    provider.add_span_processor(_batched(SpanText(spans, path)))
     if otlp_endpoint is not None:
         # Its HTTP client takes a quarter of a second to import: only where it is wanted.
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -71,9 +98,9 @@ def start_tracing(process: str, settings: TelemetrySettings, *, folder: Path) ->
     if settings.sampled <= 0:
         return None
     folder.mkdir(parents=True, exist_ok=True)
-    # The file lives as long as the process: the provider flushes it at shutdown.
-    spans = (folder / f"traces-{process}.jsonl").open("a", encoding="utf-8", buffering=1)
-    provider = tracer_provider(process, spans, settings.otlp_endpoint)
+    path = folder / f"traces-{process}.jsonl"
+    spans = path.open("a", encoding="utf-8", buffering=1)
+    provider = tracer_provider(process, spans, settings.otlp_endpoint, path=path)
     TRACING.start(provider.get_tracer("guilder"))
     _log.info("tracing is on", sampled=settings.sampled, file=spans.name, collector=settings.otlp_endpoint)
     return provider

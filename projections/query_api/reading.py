@@ -120,7 +120,8 @@ async def reading(
     """A snapshot in which the projection has reached the position that the call asks for, in `shards`.
 
     Raises:
-        ValidationFailed: `as_of` or the header is no position, or `as_of` leaves out a shard that the answer covers.
+        ValidationFailed: `as_of` or the header is no position or names a shard that is not there, or `as_of` leaves out
+            one that the answer covers.
         PositionNotReached: the projection did not get there within the time that the services allow.
     """
     wanted = _min_position(call, shards, services.shards)
@@ -130,7 +131,7 @@ async def reading(
     while True:
         async with _snapshot(services) as connection:
             if as_of is not None and chosen is None:
-                chosen = await _resolve(connection, as_of, shards)
+                chosen = await _resolve(connection, as_of, shards, services.shards)
                 wanted = {shard: max(wanted.get(shard, 0), chosen[shard]) for shard in shards}
             generation, positions = await _live(connection, projection, shards)
             services.last_seen[projection] = generation
@@ -179,13 +180,17 @@ def _min_position(call: Call, shards: list[int], number_of_shards: int) -> dict[
         named = parse_positions(text)
     except MalformedPosition as error:
         raise bad_parameter("Guilder-Min-Position", "bad_format", str(error)) from None
-    if unknown := sorted(shard for shard in named if shard >= number_of_shards):
-        raise bad_parameter("Guilder-Min-Position", "out_of_range", f"names shards that are not there: {unknown}")
+    _require_shards("Guilder-Min-Position", named, number_of_shards)
     # A position of a shard that the answer does not cover is of no consequence to it.
     return {shard: position for shard, position in named.items() if shard in shards}
 
 
-async def _resolve(connection: Any, text: str, shards: list[int]) -> dict[int, int]:
+def _require_shards(parameter: str, named: Mapping[int, int], number_of_shards: int) -> None:
+    if unknown := sorted(shard for shard in named if shard >= number_of_shards):
+        raise bad_parameter(parameter, "out_of_range", f"names shards that are not there: {unknown}")
+
+
+async def _resolve(connection: Any, text: str, shards: list[int], number_of_shards: int) -> dict[int, int]:
     """The position vector of a time, by what the log had recorded then, or the one that `text` spells."""
     try:
         named = parse_positions(text)
@@ -200,6 +205,7 @@ async def _resolve(connection: Any, text: str, shards: list[int]) -> dict[int, i
             ) from None
         rows = await connection.fetch(_POSITIONS_AT, shards, at_ms)
         return {row["shard"]: row["position"] for row in rows}
+    _require_shards("as_of", named, number_of_shards)
     missing = [shard for shard in shards if shard not in named]
     if missing:
         raise bad_parameter("as_of", "missing", f"leaves out shards that the answer covers: {missing}")

@@ -8,9 +8,9 @@ import httpx
 import pytest
 import structlog
 
-from bootstrap.asgi import create_app
+from bootstrap.asgi import FrameworkApp, create_app
 from bootstrap.http_server import server_config
-from bootstrap.processes import HealthReport
+from bootstrap.processes import HEALTH_FRESH_FOR_S, HealthReport
 from command_api.authentication import Authenticator
 from event_store import EventStore
 from schemas.envelope import Actor
@@ -29,6 +29,7 @@ class OneRoute:
         self.http = http
         self.error: Exception | None = None
         self.healthy = True
+        self.looks = 0
 
     async def handle(self, _services: None, call: Call) -> Answer:
         if self.error is not None:
@@ -40,6 +41,8 @@ class OneRoute:
         )
 
     async def health(self) -> HealthReport:
+        self.looks += 1
+        await asyncio.sleep(0)
         return HealthReport(ready=self.healthy, details={"why": "told so"})
 
 
@@ -141,3 +144,32 @@ async def test_a_process_that_cannot_work_says_so(one_route: OneRoute) -> None:
     answer = await one_route.http.get(f"{one_route.url}/health/ready")
     assert (answer.status_code, answer.json()) == (503, {"ready": False, "details": {"why": "told so"}})
     assert (await one_route.http.get(f"{one_route.url}/health/live")).status_code == 200
+
+
+async def test_whoever_asks_often_whether_it_can_work_costs_one_look(one_route: OneRoute) -> None:
+    asked = [one_route.http.get(f"{one_route.url}/health/ready") for _ in range(5)]
+    assert {answer.status_code for answer in await asyncio.gather(*asked)} == {200}
+    assert one_route.looks == 1
+    one_route.healthy = False
+    await asyncio.sleep(HEALTH_FRESH_FOR_S)
+    assert (await one_route.http.get(f"{one_route.url}/health/ready")).status_code == 503
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/v1", "/v1/nothing", "/v1/things/1/parts/2/", "/docs/none", "/healthy", "//health/live"]
+)
+async def test_what_is_not_there_is_told_without_the_framework(
+    one_route: OneRoute, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    async def never(*_: object) -> None:
+        raise AssertionError("the framework was asked")
+
+    monkeypatch.setattr(FrameworkApp, "__call__", never)
+    for method in ("GET", "POST"):
+        document = check_problem(await one_route.http.request(method, one_route.url + path), 404, "not_found")
+        assert document["detail"] == "There is no such path."
+
+
+async def test_what_only_the_framework_knows_is_there(one_route: OneRoute) -> None:
+    for path, status in (("/docs", 200), ("/docs/assets/swagger-ui.css", 200), ("/docs/assets/none", 404)):
+        assert (await one_route.http.get(one_route.url + path)).status_code == status

@@ -44,6 +44,14 @@ NOT_HTTP = {
     "no host": b"GET /p HTTP/1.1\r\n\r\n",
     "two hosts": b"GET /p HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
     "the same host twice": b"GET /p HTTP/1.0\r\nHost: a\r\nHost: a\r\n\r\n",
+    "a host with a user": b"GET /p HTTP/1.1\r\nHost: user@a\r\n\r\n",
+    "a host with a path": b"GET /p HTTP/1.1\r\nHost: a/b\r\n\r\n",
+    "two hosts in one field": b"GET /p HTTP/1.1\r\nHost: a, b\r\n\r\n",
+    "a host with a blank": b"GET /p HTTP/1.1\r\nHost: a b\r\n\r\n",
+    "a host whose port is none": b"GET /p HTTP/1.1\r\nHost: a:b\r\n\r\n",
+    "a host with half an escape": b"GET /p HTTP/1.1\r\nHost: a%2\r\n\r\n",
+    "a host that is not ASCII": b"GET /p HTTP/1.1\r\nHost: \xc3\xa4\r\n\r\n",
+    "a host of HTTP/1.0 that is none": b"GET /p HTTP/1.0\r\nHost: a/b\r\n\r\n",
     "tabs for blanks": b"GET\t/p\tHTTP/1.1\r\nHost: a\r\n\r\n",
 }
 BROKEN_CHUNKS = {
@@ -74,6 +82,21 @@ async def test_what_is_no_http_is_refused_and_ends_the_connection(place: Place, 
     check_problem(await raw.answer(), 400, "malformed_request")
     assert await raw.rest() == b""
     assert place.application.served == []
+
+
+@pytest.mark.parametrize("coding", [b"gzip, chunked", b"identity,chunked", b"gzip\r\nTransfer-Encoding: chunked"])
+async def test_a_body_that_is_coded_otherwise_is_not_read(place: Place, coding: bytes) -> None:
+    raw = await place.open()
+    await raw.send(POST + b"Transfer-Encoding: " + coding + b"\r\n\r\n5\r\nhello\r\n0\r\n\r\n" + HIDDEN)
+    check_problem(await raw.answer(), 501, "transfer_coding_unknown")
+    assert await raw.rest() == b""
+    assert place.application.served == []
+
+
+@pytest.mark.parametrize("host", [b"a", b"", b"a:80", b"a:", b"[::1]:8080", b"127.0.0.1", b"a_b.example.", b"%41b"])
+async def test_whatever_can_be_a_host_is_one(place: Place, host: bytes) -> None:
+    answer = await place.ask(b"POST /p HTTP/1.1\r\nHost: " + host + b"\r\nTransfer-Encoding: Chunked\r\n\r\n0\r\n\r\n")
+    assert answer.status == 200
 
 
 @pytest.mark.parametrize("chunks", BROKEN_CHUNKS.values(), ids=BROKEN_CHUNKS.keys())

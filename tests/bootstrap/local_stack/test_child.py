@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from bootstrap import log_files
 from bootstrap.local_stack import child
 from bootstrap.local_stack.child import Identity
 
@@ -105,7 +106,7 @@ def test_output_goes_to_the_log_and_an_overgrown_log_is_set_aside(
     for word in ("first", "second"):
         child.start("echo", ["/bin/echo", word], log_path=log_path).process.wait(5)
     assert log_path.read_text(encoding="utf-8") == "first\nsecond\n"
-    monkeypatch.setattr(child, "LOG_KEPT_BYTES", 5)
+    monkeypatch.setattr(log_files, "KEPT_BYTES", 5)
     child.start("echo", ["/bin/echo", "third"], log_path=log_path).process.wait(5)
     assert log_path.read_text(encoding="utf-8") == "third\n"
     assert (tmp_path / "logs" / "echo.1.log").read_text(encoding="utf-8") == "first\nsecond\n"

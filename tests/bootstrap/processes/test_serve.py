@@ -1,20 +1,27 @@
 """The frame of every process: health, metrics, signals, logs, and what becomes of a failure."""
 
+import asyncio
 import http.client
 import json
 import os
+import resource
 import signal
+import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bootstrap.http_server import SPARE_FILES
 from bootstrap.local_stack import ports
+from bootstrap.processes import HEALTH_FRESH_FOR_S, HealthReport, ops_application
+from bootstrap.telemetry.exposition import Exposition
 
 REPOSITORY = Path(__file__).parents[3]
 PROCESS = """
@@ -70,16 +77,18 @@ class Worker:
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Callable[[str], Worker]]:
+def start(tmp_path: Path) -> Iterator[Callable[..., Worker]]:
     started: list[Worker] = []
 
-    def start_one(behaviour: str) -> Worker:
+    def start_one(behaviour: str, files: int | None = None) -> Worker:
         port, log = ports.choose([]), tmp_path / "worker.log"
         environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "GUILDER_PSP_SIMULATOR__KEY": "never-shown-4711"}
         with log.open("wb") as output:
             process = subprocess.Popen(
                 [sys.executable, "-c", PROCESS, str(port), behaviour], stdout=output, stderr=output, env=environment
             )
+        if files is not None:
+            resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (files, files))
         started.append(Worker(process, port, log))
         return started[-1]
 
@@ -90,7 +99,7 @@ def start(tmp_path: Path) -> Iterator[Callable[[str], Worker]]:
 
 
 @pytest.mark.parametrize("asked", [signal.SIGTERM, signal.SIGINT])
-def test_it_serves_health_and_metrics_and_ends_when_asked(start: Callable[[str], Worker], asked: int) -> None:
+def test_it_serves_health_and_metrics_and_ends_when_asked(start: Callable[..., Worker], asked: int) -> None:
     worker = start("works")
     worker.await_health()
     assert worker.get("/health/live") == (200, '{"live":true}')
@@ -107,14 +116,26 @@ def test_it_serves_health_and_metrics_and_ends_when_asked(start: Callable[[str],
     assert events[-1] == ("worker", "ended")
 
 
-def test_one_that_cannot_do_its_work_is_alive_but_not_ready(start: Callable[[str], Worker]) -> None:
+def test_one_that_cannot_do_its_work_is_alive_but_not_ready(start: Callable[..., Worker]) -> None:
     worker = start("unready")
     worker.await_health()
     assert worker.get("/health/live")[0] == 200
     assert worker.get("/health/ready")[0] == 503
 
 
-def test_a_failure_is_logged_once_and_ends_the_process(start: Callable[[str], Worker]) -> None:
+@pytest.mark.skipif(sys.platform != "linux", reason="another process's limits are set by Linux alone")
+def test_whoever_only_connects_takes_no_file_that_the_process_needs(start: Callable[..., Worker]) -> None:
+    worker = start("works", files=SPARE_FILES + 64)
+    worker.await_health()
+    with ExitStack() as opened:
+        for _ in range(SPARE_FILES + 128):
+            opened.enter_context(socket.create_connection(("127.0.0.1", worker.port)))
+        assert worker.get("/health/live")[0] == 200
+        open_files = len(list(Path(f"/proc/{worker.process.pid}/fd").iterdir()))
+        assert open_files < SPARE_FILES
+
+
+def test_a_failure_is_logged_once_and_ends_the_process(start: Callable[..., Worker]) -> None:
     worker = start("fails")
     assert worker.process.wait(20) == 1
     [failure] = [line for line in worker.lines() if line["event"] == "failed"]
@@ -122,14 +143,14 @@ def test_a_failure_is_logged_once_and_ends_the_process(start: Callable[[str], Wo
     assert "RuntimeError: the disk is full" in failure["exception"]
 
 
-def test_one_that_does_not_finish_in_time_is_cancelled(start: Callable[[str], Worker]) -> None:
+def test_one_that_does_not_finish_in_time_is_cancelled(start: Callable[..., Worker]) -> None:
     worker = start("deaf")
     worker.await_health()
     worker.process.send_signal(signal.SIGTERM)
     assert worker.process.wait(10) == 0
 
 
-def test_a_taken_port_ends_the_process_so_that_it_is_noticed(start: Callable[[str], Worker]) -> None:
+def test_a_taken_port_ends_the_process_so_that_it_is_noticed(start: Callable[..., Worker]) -> None:
     first = start("works")
     first.await_health()
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
@@ -143,3 +164,29 @@ def test_a_taken_port_ends_the_process_so_that_it_is_noticed(start: Callable[[st
     assert second.returncode != 0
     assert b"address already in use" in second.stdout
     assert b'"started"' not in second.stdout
+
+
+async def test_whoever_asks_often_costs_one_look() -> None:
+    looks = 0
+
+    async def health() -> HealthReport:
+        nonlocal looks
+        looks += 1
+        await asyncio.sleep(0.01)
+        return HealthReport(ready=False)
+
+    statuses = []
+
+    async def receive() -> dict[str, Any]:
+        return {}
+
+    async def send(message: Mapping[str, Any]) -> None:
+        if "status" in message:
+            statuses.append(message["status"])
+
+    application = ops_application(health, Exposition())
+    await asyncio.gather(*[application({"path": "/health/ready"}, receive, send) for _ in range(20)])
+    assert (statuses, looks) == ([503] * 20, 1)
+    await asyncio.sleep(HEALTH_FRESH_FOR_S)
+    await application({"path": "/health/ready"}, receive, send)
+    assert looks == 2

@@ -13,7 +13,7 @@ import pytest
 from opentelemetry.sdk.trace import TracerProvider
 
 from bootstrap.settings import TelemetrySettings
-from bootstrap.telemetry.traced_requests import Share, traced
+from bootstrap.telemetry.traced_requests import CALLERS_PER_S, Pace, Share, traced
 from bootstrap.telemetry.traces import start_tracing, tracer_provider
 from event_store.tracing import TRACING
 
@@ -65,7 +65,7 @@ async def request(
     async def send(message: MutableMapping[str, Any]) -> None:
         statuses.append(message["status"])
 
-    traced_app = traced(app, sampled)
+    traced_app = traced(app, sampled, lambda: 0.0)
     for _ in range(times):
         await traced_app({"type": "http", "method": "POST", "path": path, "headers": headers}, receive, send)
     assert statuses == [201] * times
@@ -92,6 +92,29 @@ async def test_a_caller_that_does_not_sample_is_not_written(spans: io.StringIO) 
     seen = await request([(b"traceparent", CALLER.removesuffix("01").encode() + b"00")], sampled=1.0)
     assert told(spans) == []
     assert seen[b"traceparent"].endswith(b"-00")
+
+
+@pytest.mark.parametrize(
+    ("sampled", "kept"), [(0.0001, CALLERS_PER_S), (0.5, CALLERS_PER_S + 10), (1.0, CALLERS_PER_S + 20)]
+)
+async def test_callers_who_ask_to_be_traced_are_beyond_some_a_second_of_the_share(
+    spans: io.StringIO, sampled: float, kept: int
+) -> None:
+    seen = await request([(b"traceparent", CALLER.encode())], sampled=sampled, times=CALLERS_PER_S + 20)
+    assert len(told(spans)) == kept
+    # What none of it follows is not followed by relay, projector and saga either.
+    assert seen[b"traceparent"].endswith(b"-00" if sampled < 0.5 else b"-01")
+    assert seen[b"traceparent"].split(b"-")[1] == CALLER.split("-")[1].encode()
+
+
+def test_each_second_has_its_own() -> None:
+    now = 1000.0
+    pace = Pace(2, lambda: now)
+    assert [pace.take() for _ in range(3)] == [True, True, False]
+    now = 1000.9
+    assert not pace.take()
+    now = 1001.0
+    assert [pace.take() for _ in range(3)] == [True, True, False]
 
 
 async def test_the_sampled_share_begins_traces_of_its_own(spans: io.StringIO) -> None:
@@ -158,6 +181,27 @@ def test_spans_go_to_the_collector_that_is_named_too() -> None:
 
     assert got == [("/v1/traces", True)]
     assert json.loads(written.getvalue())["name"] == "a span"
+
+
+def test_an_overgrown_file_is_set_aside_and_written_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bootstrap.log_files.KEPT_BYTES", 100)
+    provider = start_tracing("relay", TelemetrySettings(sampled=0.5), folder=tmp_path)
+    assert provider is not None
+    try:
+        for name in ("first", "second"):
+            with TRACING.entry(name, None, {}):
+                pass
+            provider.force_flush()
+        (tmp_path / "traces-relay.jsonl").write_text("", encoding="utf-8")
+        with TRACING.entry("third", None, {}):
+            pass
+        provider.force_flush()
+    finally:
+        TRACING.stop()
+        provider.shutdown()
+    assert (tmp_path / "traces-relay.jsonl").read_text(encoding="utf-8") == ""
+    [older] = (tmp_path / "traces-relay.1.jsonl").read_text(encoding="utf-8").splitlines()
+    assert json.loads(older)["name"] == "third"
 
 
 def test_nothing_sampled_costs_nothing(tmp_path: Path) -> None:

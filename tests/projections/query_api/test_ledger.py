@@ -189,6 +189,14 @@ async def test_an_answer_as_of_names_every_shard_it_covers(api: Api) -> None:
             await api.get(OPERATOR, TRIAL_BALANCE, {"as_of": text})
 
 
+async def test_an_answer_as_of_names_no_shard_that_is_not_there(api: Api, history: History) -> None:
+    with pytest.raises(ValidationFailed, match=r"as_of: names shards that are not there: \[4095\]"):
+        await api.get(merchant(history.merchant_id), BALANCES, {"as_of": "1:5,4095:5"})
+    # One that the answer does not cover is of no consequence.
+    found = await api.get(merchant(history.merchant_id), BALANCES, {"as_of": "0:0,1:5"})
+    assert found["as_of"] == "1:5"
+
+
 async def test_a_position_to_come_is_waited_for_not_guessed(api: Api, history: History) -> None:
     with pytest.raises(PositionNotReached):
         await api.get(merchant(history.merchant_id), BALANCES, {"as_of": "1:30"})
