@@ -1,9 +1,11 @@
 """A payment intent is created, durable when the answer comes, and read back as it is."""
 
+from bootstrap.merchant_desk import MerchantDesk
 from event_store import EventStore
-from schemas.events import PaymentIntentCreated
+from schemas.events import PaymentCaptured, PaymentIntentCreated
+from schemas.events.fees import IntentFeePlan, PlatformFee
 from schemas.identifiers import Prefix, parse_public_id, shard_of
-from tests.command_api.conversation import Client
+from tests.command_api.conversation import CARD, Client
 from tests.command_api.psp_stand_in import DECLINE, PspStandIn
 
 
@@ -25,6 +27,36 @@ async def test_a_created_intent_stands_in_the_log_with_its_merchants_terms(clien
     assert answer.headers["Guilder-Position"] == f"{shard_of(stream_id)}:{recorded.position}"
     assert answer.headers["ETag"] == '"1"'
     assert answer.headers["Location"] == f"/v1/payment_intents/{intent['id']}"
+
+
+async def test_the_terms_of_its_creation_stay_whatever_is_agreed_later(
+    desk: MerchantDesk, client: Client, store: EventStore, psp: PspStandIn
+) -> None:
+    merchant_id = await desk.register("Other terms", "DE")
+    shopper = Client(client.http, client.url, (await desk.issue_key(merchant_id, livemode=False)).text)
+    await desk.set_fee_plan(
+        merchant_id, rate_ppm=10_000, fixed={"EUR": 5, "USD": 6}, refund_fee={"EUR": 7}, returned_on_refund=True
+    )
+    await desk.set_settlement_delay(merchant_id, 60)
+    answer = await shopper.create()
+    await desk.set_fee_plan(merchant_id, rate_ppm=90_000, fixed={}, refund_fee={})
+    await desk.set_settlement_delay(merchant_id, 3600)
+    stream_id = parse_public_id(Prefix.PAYMENT_INTENT, answer.json()["id"])
+    (created,) = (await store.load(stream_id)).records
+    assert isinstance(created.event, PaymentIntentCreated)
+    assert created.event.fee_plan == IntentFeePlan(
+        version=1, rate_ppm=10_000, fixed=5, refund_fee=7, returned_on_refund=True, rounding="half_up"
+    )
+    assert created.event.settlement_delay_s == 60
+
+    await shopper.command(answer.json()["id"], "authorize", {"payment_method": CARD}, wait=0)
+    await psp.settle(answer.json()["id"])
+    await shopper.command(answer.json()["id"], "capture", wait=0)
+    await psp.settle(answer.json()["id"])
+    captured = (await store.load(stream_id)).records[-1]
+    assert isinstance(captured.event, PaymentCaptured)
+    assert captured.event.platform_fee == PlatformFee(percent=100, fixed=5, total=105)
+    assert 50_000 < captured.event.available_on - captured.recorded_at <= 60_000
 
 
 async def test_what_is_read_back_is_what_was_answered(client: Client) -> None:
