@@ -2,9 +2,10 @@
 
 from bootstrap.merchant_desk import MerchantDesk
 from event_store import EventStore
-from schemas.events import PaymentCaptured, PaymentIntentCreated
+from schemas.envelope import Actor, Envelope
+from schemas.events import AuthorizationRequested, PaymentCaptured, PaymentIntentCreated
 from schemas.events.fees import IntentFeePlan, PlatformFee
-from schemas.identifiers import Prefix, parse_public_id, shard_of
+from schemas.identifiers import Prefix, parse_public_id, public_id, shard_of
 from tests.command_api.conversation import CARD, Client
 from tests.command_api.psp_stand_in import DECLINE, PspStandIn
 
@@ -87,6 +88,38 @@ async def test_a_decline_is_an_answer_and_not_an_error(client: Client, psp: PspS
     assert answer.status_code == 201
     assert answer.json()["status"] == "declined"
     assert answer.json()["last_payment_error"]["code"] == "insufficient_funds"
+
+
+async def test_an_envelope_says_whose_key_asked_in_which_operation(
+    desk: MerchantDesk, client: Client, store: EventStore
+) -> None:
+    merchant_id = await desk.register("Enveloped", "DE")
+    key = await desk.issue_key(merchant_id, livemode=True)
+    shopper = Client(client.http, client.url, key.text)
+    answer = await shopper.create(currency="USD", authorize=True, payment_method=CARD, initiator="mit", wait=0)
+    asked = await shopper.create(currency="USD")
+    await shopper.command(asked.json()["id"], "authorize", {"payment_method": CARD, "initiator": "mit"}, wait=0)
+    for intent, operations in ((answer, 1), (asked, 2)):
+        created, requested = (await store.load(parse_public_id(Prefix.PAYMENT_INTENT, intent.json()["id"]))).records
+        assert isinstance(requested.event, AuthorizationRequested)
+        assert requested.event.initiator == "mit"
+        assert requested.envelope.correlation_id == requested.event.operation_id
+        assert len({recorded.envelope.correlation_id for recorded in (created, requested)}) == operations
+        for recorded in (created, requested):
+            envelope = recorded.envelope
+            assert abs(envelope.effective_at - recorded.recorded_at) < 5000
+            assert envelope == Envelope(
+                effective_at=envelope.effective_at,
+                merchant_id=merchant_id,
+                livemode=True,
+                currency="USD",
+                actor=Actor(type="api_key", id=public_id(Prefix.API_KEY, key.key_id)),
+                source="http",
+                correlation_id=envelope.correlation_id,
+                causation_id=None,
+                traceparent=None,
+                api_version="2026-11-01",
+            )
 
 
 async def test_a_trace_goes_into_the_envelope(client: Client, store: EventStore) -> None:
