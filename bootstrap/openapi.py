@@ -73,6 +73,10 @@ _HEADERS: Final[dict[str, dict[str, Any]]] = {
         ),
         "schema": {"type": "string", "pattern": "^[0-9]+:[0-9]+(,[0-9]+:[0-9]+)*$"},
     },
+    "Guilder-As-Of": {
+        "description": "With `as_of`: the positions that the answer holds for; ask by them for the same again.",
+        "schema": {"type": "string", "pattern": "^[0-9]+:[0-9]+(,[0-9]+:[0-9]+)*$"},
+    },
     "Idempotent-Replayed": {
         "description": "`true` when the key had been used before for this request.",
         "schema": {"type": "string"},
@@ -196,6 +200,8 @@ def _parameters(route: Route[Any]) -> list[dict[str, Any]]:
 
 def _successes(route: Route[Any], references: dict[int, dict[str, Any]]) -> dict[str, Any]:
     names = _COMMAND_HEADERS if route.method == "POST" else _READ_HEADERS
+    if any(parameter.name == "as_of" for parameter in route.parameters):
+        names = (*names, "Guilder-As-Of")
     answers: dict[str, Any] = {}
     for status, description in route.responses.items():
         answer: dict[str, Any] = {"description": description}

@@ -18,11 +18,15 @@ class SettingMissing(Exception):
 
 
 class PostgresSettings(BaseModel):
-    """Which PostgreSQL (15 or newer) holds the log; without a DSN the local stack starts one."""
+    """Which PostgreSQL (15 or newer) holds the log; without a DSN the local stack starts one.
+
+    `direct_dsn` leads to the same one past any pooler: the relay's locks live as long as the session that took them.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
     dsn: str | None = None
+    direct_dsn: str | None = None
 
 
 class KafkaSettings(BaseModel):

@@ -140,10 +140,12 @@ class Plan:
             update={"url": self.psp_simulator_url or given.psp_simulator.url, "key": self._simulator_key()}
         )
         api_port = self.ports.get(API.name, given.api.port)
+        # A way past a pooler leads to the server that was named, and not to the one that is started here.
+        direct_dsn = None if given.postgres.dsn is None else given.postgres.direct_dsn
         return given.model_copy(
             update={
                 "home": self.home,
-                "postgres": given.postgres.model_copy(update={"dsn": dsn}),
+                "postgres": given.postgres.model_copy(update={"dsn": dsn, "direct_dsn": direct_dsn}),
                 "kafka": given.kafka.model_copy(update={"bootstrap_servers": bootstrap}),
                 "api": given.api.model_copy(update={"port": api_port}),
                 "psp_simulator": simulator,
@@ -192,6 +194,7 @@ class Plan:
             "GUILDER_SHARDS": str(settings.shards),
             "GUILDER_DELAY_SCALE": str(settings.delay_scale),
             "GUILDER_POSTGRES__DSN": settings.postgres.dsn or "",
+            "GUILDER_POSTGRES__DIRECT_DSN": settings.postgres.direct_dsn or "",
             "GUILDER_KAFKA__BOOTSTRAP_SERVERS": settings.kafka.bootstrap_servers or "",
             "GUILDER_API__HOST": settings.api.host,
             "GUILDER_API__PORT": str(settings.api.port),

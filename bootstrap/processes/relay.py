@@ -9,11 +9,19 @@ from bootstrap.telemetry.exposition import Exposition
 from processors.relay import Relay, RelayOptions
 
 
+def options_of(settings: Settings) -> RelayOptions:
+    """What the relay is told; its locks go past a pooler where there is one."""
+    return RelayOptions(
+        dsn=dsn_of(settings),
+        direct_dsn=settings.postgres.direct_dsn,
+        bootstrap_servers=bootstrap_servers_of(settings),
+        topic=topic_of(settings),
+    )
+
+
 async def run(settings: Settings) -> None:
     """Relay until asked to end; what makes the relay give up ends the process, which is started again."""
-    relay = Relay(
-        RelayOptions(dsn=dsn_of(settings), bootstrap_servers=bootstrap_servers_of(settings), topic=topic_of(settings))
-    )
+    relay = Relay(options_of(settings))
 
     async def health() -> HealthReport:
         return health_details(relay.health())

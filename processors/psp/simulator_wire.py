@@ -199,14 +199,15 @@ def _operation(expected: Expected, body: bytes) -> Answer | Pending | Unknown:
         network_reference=operation.network_reference,
         processed_at=processed_at,
         raw_sha256=hashlib.sha256(body).hexdigest(),
-        fee=operation.fee,
+        # What was undone shows the fee it had cost, which the reversal has given back: it is no fee of this no.
+        fee=None if operation.status == "reversed" else operation.fee,
         decline=_decline_of(operation),
         expires_at=expires_at,
         approval_code=operation.approval_code,
         captured=operation.amount_captured,
         lapsed=operation.status == "expired",
     )
-    if answer.approved == (answer.decline is not None) or (answer.fee is not None and answer.fee < 0):
+    if answer.approved == (answer.decline is not None) or (operation.fee is not None and operation.fee < 0):
         return Unknown(cause="mismatch")
     return answer
 

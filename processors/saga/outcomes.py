@@ -35,7 +35,9 @@ def outcome_of(attempt: Attempt, verdict: Approved | Negative, *, currency: str,
         raw_sha256=None if answer is None else answer.raw_sha256,
     )
     if isinstance(verdict, Negative):
-        return PspOutcome(result=result, approved=False, amount=attempt.amount, fee=None, decline=verdict.decline)
+        # What a no costs is told where it costs something; that a PSP named nothing leaves nothing to be trued up.
+        fee = _fee(attempt, answer, currency) if isinstance(answer, Answer) and answer.fee else None
+        return PspOutcome(result=result, approved=False, amount=attempt.amount, fee=fee, decline=verdict.decline)
     yes = verdict.answer
     return PspOutcome(
         result=result,

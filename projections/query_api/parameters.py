@@ -29,7 +29,7 @@ AS_OF: Final = Parameter(
     name="as_of",
     where="query",
     description="What was known at a time (RFC 3339) or at a position (`shard:position`, commas between several). The "
-    "answer states the position it holds for.",
+    "answer states the position it holds for in `Guilder-As-Of`.",
     json_schema={"type": "string", "examples": ["2026-10-05T09:30:00Z", "3:1042"]},
 )
 EFFECTIVE_AS_OF: Final = Parameter(

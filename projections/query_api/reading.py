@@ -109,8 +109,15 @@ class Reading(msgspec.Struct, kw_only=True):
         return position_text(self.as_of)
 
     def headers(self) -> dict[str, str]:
-        """What every answer over a read model carries: how far the read model has come."""
-        return {"Guilder-Position": position_text(self.positions)}
+        """What every answer over a read model carries: how far the read model has come.
+
+        And, where it was asked for another moment, the positions that it holds for: a list has no room for them in its
+        body, and a client has to ask for the next page, or again later, by what the first answer was about.
+        """
+        headers = {"Guilder-Position": position_text(self.positions)}
+        if self.as_of is not self.positions:
+            headers["Guilder-As-Of"] = self.as_of_text()
+        return headers
 
 
 @asynccontextmanager

@@ -3,6 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
+from aggregates import payment_intent
 from aggregates.payment_intent.commands import MakeFundsAvailable, RecordCaptureReversal
 from schemas.errors import InvalidState
 from schemas.events import CaptureReversed, FundsMadeAvailable, ManualCaseOpened, PspFeeAdjusted
@@ -55,6 +56,11 @@ def test_each_part_that_is_taken_back_returns_its_own_part_of_the_fee() -> None:
         25,
         50,
     ]
+
+
+def test_what_was_taken_back_is_shown_as_captured_under_neither_name() -> None:
+    shown = payment_intent.resource(given(authorized(), capture(6000), taken_back(1500)).state)
+    assert (shown.amount_captured, shown.captured_amount) == (4500, 4500)
 
 
 def test_refunds_and_reversals_together_never_return_more_than_was_charged() -> None:

@@ -6,6 +6,7 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from bootstrap.cli import wrong_settings
+from bootstrap.processes import relay
 from bootstrap.processes.connections import store_options, topic_of
 from bootstrap.settings import Settings
 from event_store import StoreOptions
@@ -94,3 +95,12 @@ def test_the_topic_is_made_as_the_settings_say(monkeypatch: pytest.MonkeyPatch) 
     assert topic_of(Settings()) == TopicOptions(
         name="payments.events.v1", partitions=8, replication_factor=3, min_insync_replicas=2
     )
+
+
+def test_the_relays_locks_go_past_a_pooler(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GUILDER_POSTGRES__DSN", "postgresql://pooler/d")
+    monkeypatch.setenv("GUILDER_KAFKA__BOOTSTRAP_SERVERS", "k:9092")
+    assert relay.options_of(Settings()).direct_dsn is None
+    monkeypatch.setenv("GUILDER_POSTGRES__DIRECT_DSN", "postgresql://direct/d")
+    options = relay.options_of(Settings())
+    assert (options.dsn, options.direct_dsn) == ("postgresql://pooler/d", "postgresql://direct/d")

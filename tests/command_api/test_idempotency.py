@@ -1,15 +1,17 @@
 """The same key and the same request is the same command, whatever the first has come to meanwhile."""
 
 import asyncio
+import hashlib
 
 import pytest
 from prometheus_client import REGISTRY, CollectorRegistry
 
+from bootstrap.merchant_desk import MerchantDesk
 from bootstrap.processes.api import idempotency_hit_rate
 from command_api.idempotency import parse_idempotency_key
 from event_store import EventStore
 from schemas.errors import IdempotencyKeyInvalid, IdempotencyKeyMissing, PanNotAllowed
-from schemas.identifiers import Prefix, parse_public_id, shard_of
+from schemas.identifiers import Prefix, parse_public_id, public_id, shard_of
 from tests.command_api.conversation import CARD, Client
 from tests.command_api.psp_stand_in import DECLINE, PspStandIn
 
@@ -127,6 +129,45 @@ async def test_the_same_body_on_another_path_is_another_request(client: Client) 
     ] * 2
     lower_case = await client.command("pi_" + first[3:].lower(), "cancel", key="paths-1")
     assert (lower_case.status_code, lower_case.headers["Idempotent-Replayed"]) == (200, "true")
+
+
+async def test_keys_of_live_and_test_mode_do_not_meet(desk: MerchantDesk, client: Client, operator: Client) -> None:
+    merchant_id = await desk.register("Both modes", "DE")
+    live, test = [
+        Client(client.http, client.url, (await desk.issue_key(merchant_id, livemode=mode)).text)
+        for mode in (True, False)
+    ]
+    answers = [await live.create(key="modes-1"), await test.create(key="modes-1", amount=7)]
+    assert [(answer.status_code, answer.json()["livemode"]) for answer in answers] == [(201, True), (201, False)]
+    # The operator's command has the key of the merchant and the mode that it acts for.
+    body = {"amount": 1, "currency": "EUR", "merchant_id": public_id(Prefix.MERCHANT, merchant_id), "livemode": True}
+    assert (await operator.post("/v1/payment_intents", body, key="modes-1")).json()["code"] == "idempotency_key_reused"
+
+
+async def test_the_log_keeps_the_key_and_the_request_as_the_contract_hashes_them(
+    client: Client, store: EventStore
+) -> None:
+    """Whoever writes or checks a log elsewhere computes both from the contract alone."""
+
+    def framed(domain: bytes, *fields: bytes) -> bytes:
+        return hashlib.sha256(domain + b"\0" + b"".join(len(field).to_bytes(4) + field for field in fields)).digest()
+
+    intent = (await client.create(key='"hashed-1"')).json()
+    await client.command(intent["id"], "cancel", {"reason": "é"}, key="hashed-2")
+    stream_id, merchant_id = (
+        parse_public_id(prefix, intent[name])
+        for prefix, name in ((Prefix.PAYMENT_INTENT, "id"), (Prefix.MERCHANT, "merchant_id"))
+    )
+    records = await store.read(shard_of(stream_id), 0, 100_000)
+    created, canceled = [record for record in records if record.stream_id == stream_id]
+    path = b"/v1/payment_intents"
+    for record, key, request in (
+        (created, b"hashed-1", (path, b'{"amount":10000,"currency":"EUR"}')),
+        (canceled, b"hashed-2", (f"{path.decode()}/{intent['id']}/cancel".encode(), '{"reason":"é"}'.encode())),
+    ):
+        assert record.command_key is not None
+        assert record.command_key.bytes == framed(b"guilder/command/v1", merchant_id.bytes, b"test", key)[:16]
+        assert record.request_hash == framed(b"guilder/request/v1", b"POST", *request)
 
 
 async def test_keys_of_two_merchants_and_of_two_intents_paths_do_not_meet(client: Client, stranger: Client) -> None:

@@ -1,7 +1,9 @@
 import asyncio
 import sys
 from pathlib import Path
+from typing import Any
 
+import asyncpg
 import pytest
 
 from event_store import AlreadyDone, Append, Appended, EventStore, NewEvent, VersionConflict
@@ -146,6 +148,20 @@ async def test_the_second_command_of_a_stream_waits_for_the_next_flush(store: Ev
     assert [outcome.records[0].version for outcome in outcomes] == [1, 2]
 
 
+async def test_what_has_gathered_is_one_transaction_of_at_most_256_commands(
+    store: EventStore, ids: CountedIds, database: str
+) -> None:
+    await asyncio.gather(*(store.append(first(ids, ids.new_id(number % 4))) for number in range(600)))
+    connection: Any = await asyncpg.connect(database)
+    try:
+        rows = await connection.fetch(
+            "SELECT count(*) AS commands FROM events GROUP BY xmin::text ORDER BY min(xmin::text::bigint)"
+        )
+    finally:
+        await connection.close()
+    assert [row["commands"] for row in rows] == [256, 256, 88]
+
+
 @pytest.mark.parametrize("kind", ["too large", "NUL in its type", "half a surrogate in its type"])
 async def test_a_poison_command_harms_nobody_but_itself(
     store: EventStore, ids: CountedIds, kind: str, database: str
@@ -169,8 +185,6 @@ async def test_a_poison_command_harms_nobody_but_itself(
 
 
 async def test_time_never_goes_back_along_a_shard(store: EventStore, ids: CountedIds, database: str) -> None:
-    import asyncpg
-
     connection = await asyncpg.connect(database)
     ahead_ms = 32_000_000_000_000
     await connection.execute("UPDATE heads SET recorded_at = $1 WHERE shard = 0", ahead_ms)

@@ -63,6 +63,14 @@ def test_pending_and_declined() -> None:
     assert (answer.approved, answer.decline.code, answer.decline.network_code) == (False, "insufficient_funds", "51")
 
 
+def test_what_was_undone_costs_no_more_than_its_reversal_said() -> None:
+    for status, fee in (("declined", 25), ("reversed", None)):
+        no = {"code": "do_not_honor", "network_code": "05", "advice_code": None} if status == "declined" else None
+        answer = read_order(EXPECTED, 200, body(status=status, decline=no, fee=25), None)
+        assert isinstance(answer, Answer)
+        assert (answer.approved, answer.fee) == (False, fee)
+
+
 @pytest.mark.parametrize(
     ("changes", "cause"),
     [

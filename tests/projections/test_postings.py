@@ -66,6 +66,14 @@ RECEIVABLE, TRANSIT, SUSPENSE = "psp_receivable:simulator", "refund_in_transit:s
             },
             id="PaymentCaptured",
         ),
+        pytest.param(
+            replace(captured("last", 6000), final=True, hold_released=7500),
+            {
+                "release": {"auth_contra": 7500, "auth_hold": -7500},
+                "capture": {RECEIVABLE: 6000, "merchant_pending": -6000},
+            },
+            id="PaymentCaptured, final, with a rest",
+        ),
         pytest.param(voided(9), {"release": {"auth_contra": 9, "auth_hold": -9}}, id="AuthorizationVoided"),
         pytest.param(
             AuthorizationExpired(amount_released=9, expires_at=1, confirmed_by="inquiry"),

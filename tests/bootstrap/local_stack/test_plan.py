@@ -86,7 +86,7 @@ def test_a_process_is_told_what_it_is_to_do_whatever_this_shell_says(
         home=tmp_path,
         shards=8,
         delay_scale=0.5,
-        postgres=PostgresSettings(dsn="postgresql://elsewhere/guilder"),
+        postgres=PostgresSettings(dsn="postgresql://elsewhere/guilder", direct_dsn="postgresql://past-it/guilder"),
         kafka=KafkaSettings(bootstrap_servers="elsewhere:9092"),
         api=ApiSettings(host="127.0.0.2"),
     )

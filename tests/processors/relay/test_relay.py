@@ -206,6 +206,13 @@ async def test_a_relay_that_loses_its_locks_ends(options: RelayOptions) -> None:
     assert await faults(options) == []
 
 
+async def test_locks_are_taken_past_the_pooler(options: RelayOptions) -> None:
+    pooled = msgspec.structs.replace(options, dsn="postgresql://pooler@127.0.0.1:1/pooled", direct_dsn=options.dsn)
+    checkpoints = await Relay(pooled)._open_checkpoints()
+    assert [lead.shard for lead in await checkpoints.take([0])] == [0]
+    await checkpoints.close()
+
+
 async def test_a_relay_that_was_fenced_may_not_move_the_checkpoint(options: RelayOptions) -> None:
     relay = Relay(options)
     async with running(relay) as task:

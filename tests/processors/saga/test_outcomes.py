@@ -3,10 +3,15 @@
 import pytest
 from msgspec.structs import replace
 
-from aggregates.payment_intent.commands import PspOutcome
-from processors.saga.outcomes import outcome_key
-from schemas.events.psp import Decline
-from tests.aggregates.commands import approved, named, refused
+from aggregates.payment_intent.commands import PspOutcome, RecordOutcome
+from processors.psp.declines import decline
+from processors.psp.provider import Answer
+from processors.saga.ladder import Negative
+from processors.saga.outcomes import outcome_key, outcome_of
+from schemas.events import AuthorizationDeclined
+from schemas.events.psp import Decline, PspFee
+from tests.aggregates.commands import T0, approved, create, named, refused, request_authorization, start
+from tests.aggregates.scenario import given, only
 
 YES = approved("authorize", 10_000).outcome
 NO = refused("authorize").outcome
@@ -36,3 +41,24 @@ def test_what_an_answer_says_makes_it_another(outcome: PspOutcome) -> None:
     keys = {outcome_key(ATTEMPT, one) for one in [outcome, *others]}
     assert len(keys) == len(others) + 1
     assert outcome_key(named("another"), outcome) not in keys
+
+
+@pytest.mark.parametrize(
+    ("told", "kept"), [(25, PspFee(amount=25, currency="EUR", status="known")), (0, None), (None, None)]
+)
+def test_what_a_psp_charges_for_a_decline_is_recorded(told: int | None, kept: PspFee | None) -> None:
+    asked = given(create(), request_authorization(), start("authorize", "authorize"))
+    (attempt,) = asked.state.attempts.values()
+    reason = decline("do_not_honor")
+    no = Answer(
+        approved=False,
+        amount=10_000,
+        currency="EUR",
+        psp_reference="pay_1",
+        psp_operation_reference="pay_1",
+        fee=told,
+        decline=reason,
+    )
+    outcome = outcome_of(attempt, Negative(decline=reason, answer=no, resolved_by="http"), currency="EUR", tries=1)
+    declined = asked.when(RecordOutcome(attempt_id=attempt.id, outcome=outcome, now_ms=T0)).then(AuthorizationDeclined)
+    assert only(AuthorizationDeclined, declined).psp_fee == kept

@@ -233,6 +233,19 @@ async def test_a_merchant_sees_its_own_accounts_the_operator_all(
         await api.get(OPERATOR, ACCOUNTS, {"party": party})
 
 
+async def test_a_list_as_of_a_time_states_the_positions_it_holds_for(api: Api, history: History) -> None:
+    mine = merchant(history.merchant_id)
+    account = (await api.get(mine, ACCOUNTS))["data"][0]
+    assert "Guilder-As-Of" not in api.last.headers
+    at_seven = {"as_of": rfc3339(START_MS + 7000)}
+    read_model = f"1:{len(history.recorded)}"
+    for path, named in ((ACCOUNTS, None), (ENTRIES, account["id"]), (BALANCES, None)):
+        await api.get(mine, path, at_seven, named=named)
+        assert api.last.headers == {"Guilder-Position": read_model, "Guilder-As-Of": "1:7"}
+    await api.get(OPERATOR, ACCOUNTS, at_seven)
+    assert api.last.headers["Guilder-As-Of"].startswith("0:0,1:7,2:")
+
+
 async def test_accounts_page_in_the_order_they_were_opened(api: Api) -> None:
     whole = (await api.get(OPERATOR, ACCOUNTS, {"limit": "100"}))["data"]
     seen: list[Any] = []
