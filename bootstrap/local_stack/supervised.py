@@ -51,6 +51,7 @@ def pause_s(failures: int) -> float:
 @dataclass
 class Supervised:
     """The state of one service; `tick` moves it on. `report` is told, in a sentence, what an operator should know.
+    `last_child` is the process it is or was last, also while none runs.
 
     Times are seconds of a monotonic clock.
     """
@@ -58,6 +59,7 @@ class Supervised:
     service: Service
     report: Callable[[str], None]
     child: Child | None = None
+    last_child: Child | None = None
     healthy: bool = False
     failures: int = 0
     last_exit_code: int | None = None
@@ -72,14 +74,24 @@ class Supervised:
         if self.child is not None and self.child.exit_code is not None:
             self._note_end(now, self.child.exit_code)
         if self.child is None:
-            if now < self._start_at:
-                return False
-            self.child = self.service.start()
-            self._started_at = self._check_at = now
-            return True
+            return now >= self._start_at and self._start(now)
         if now >= self._check_at:
             self._check(now, self.child)
         return False
+
+    def _start(self, now: float) -> bool:
+        """Start it; False where the machine cannot now, its disk or its process table being full."""
+        try:
+            self.child = self.last_child = self.service.start()
+        except OSError as error:
+            self.failures += 1
+            pause = pause_s(self.failures)
+            why = error.strerror or error
+            self.report(f"{self.service.name} cannot be started ({why}); trying again in {pause:g} s")
+            self._start_at = now + pause
+            return False
+        self._started_at = self._check_at = now
+        return True
 
     def _note_end(self, now: float, exit_code: int) -> None:
         self.failures = 1 if now - self._started_at > STEADY_AFTER_S else self.failures + 1

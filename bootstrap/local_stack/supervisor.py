@@ -9,7 +9,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from types import FrameType
 from typing import Final, NoReturn
@@ -90,6 +90,7 @@ class Supervisor:
     _running: list[Supervised] = field(default_factory=list)
     _state: InstallationState = field(default_factory=InstallationState)
     _last_ports: dict[str, int] = field(default_factory=dict)
+    _unsaved: OSError | None = None
     _signals: StopSignals = field(default_factory=StopSignals)
 
     def run(self) -> None:
@@ -171,7 +172,7 @@ class Supervisor:
         raise ServerFailedError("ports are taken faster than they are chosen")
 
     def _start_and_wait(self, services: Sequence[Service]) -> None:
-        started = [Supervised(service=service, report=self.report) for service in services]
+        started = [Supervised(service=service, report=self._tell) for service in services]
         self._running += started
         deadline = time.monotonic() + READY_WITHIN_S
         while not all(supervised.healthy for supervised in started):
@@ -190,16 +191,34 @@ class Supervisor:
     def _tick(self) -> None:
         now = time.monotonic()
         # Not a list in `any`: each has to have its turn.
-        if sum(supervised.tick(now) for supervised in self._running):
-            self._save()
+        started = sum(supervised.tick(now) for supervised in self._running)
+        if started or self._unsaved is not None:
+            self._save_or_later()
         self._signals.check()
         time.sleep(TICK_S)
 
+    def _tell(self, sentence: str) -> None:
+        """Report what happens to what runs; a log that takes no more is no reason to end it."""
+        with suppress(OSError):
+            self.report(sentence)
+
+    def _save_or_later(self) -> None:
+        """A disk that is full for a while is no reason to end what runs: the next tick tries again."""
+        try:
+            self._save()
+        except OSError as error:
+            if self._unsaved is None:
+                self._tell(f"the state cannot be written ({error.strerror or error}); what runs goes on")
+            self._unsaved = error
+        else:
+            self._unsaved = None
+
     def _save(self, **changes: object) -> None:
         processes = [
-            RecordedProcess.of(supervised.child, supervised.service.health_url)
+            # One that has ended and waits for its next start too: it is what is wrong, and not to be forgotten.
+            RecordedProcess.of(supervised.last_child, supervised.service.health_url)
             for supervised in self._running
-            if supervised.child is not None
+            if supervised.last_child is not None
         ]
         self._state = msgspec.structs.replace(self._state, processes=processes, **changes)
         state.save(self.plan.home, self._state)

@@ -31,9 +31,12 @@ class ScriptedService:
     ports: tuple[int, ...] = (8080,)
     ready: bool = False
     live: bool = True
+    unstartable: OSError | None = None
     children: list[ScriptedChild] = field(default_factory=list)
 
     def start(self) -> Child:
+        if self.unstartable is not None:
+            raise self.unstartable
         self.children.append(ScriptedChild())
         return cast("Child", self.children[-1])
 
@@ -72,6 +75,20 @@ def test_it_is_started_again_after_a_pause(supervised: Supervised, service: Scri
     assert not supervised.tick(1.4)
     assert supervised.tick(1.5)
     assert told == ["relay was ended by signal 9; starting it again in 0.5 s"]
+
+
+def test_what_cannot_be_started_is_tried_again(
+    supervised: Supervised, service: ScriptedService, told: list[str]
+) -> None:
+    service.unstartable = OSError(28, "No space left on device")
+    assert not supervised.tick(0.0)
+    assert not supervised.tick(0.4)
+    assert told == ["relay cannot be started (No space left on device); trying again in 0.5 s"]
+    assert not supervised.tick(0.5)
+    assert told[1:] == ["relay cannot be started (No space left on device); trying again in 1 s"]
+    service.unstartable = None
+    assert not supervised.tick(1.4)
+    assert supervised.tick(1.5)
 
 
 def test_pauses_double_up_to_ten_seconds() -> None:
