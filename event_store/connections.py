@@ -81,20 +81,30 @@ async def persistently(call: Callable[[], Awaitable[Result]], deadline_s: float)
 
 
 class Outage:
-    """Since when the server has not been reached (the event loop's clock, seconds), by those who share it."""
+    """Since when the server has not been reached (the event loop's clock, seconds), by those who share it.
 
-    def __init__(self) -> None:
+    One that nobody has met with for `forgotten_after_s` is no longer known to last: the server may have been back
+    meanwhile, when nobody asked.
+    """
+
+    def __init__(self, forgotten_after_s: float) -> None:
+        self._forgotten_after_s = forgotten_after_s
         self._since: float | None = None
+        self._met_at = 0.0
 
     def over(self) -> None:
         self._since = None
 
-    def lasts_s(self) -> float:
-        """For how many seconds it lasts; one that nobody had noticed begins now."""
-        now = asyncio.get_running_loop().time()
-        if self._since is None:
-            self._since = now
-        return now - self._since
+    def met(self) -> None:
+        """Somebody has just failed to reach the server."""
+        self._met_at = asyncio.get_running_loop().time()
+
+    def lasts_s(self, asked_at: float) -> float:
+        """For how many seconds it lasts, as who asked at `asked_at` has just met with it; a new one begins now."""
+        if self._since is None or asked_at - self._met_at > self._forgotten_after_s:
+            self._since = asyncio.get_running_loop().time()
+        self.met()
+        return self._met_at - self._since
 
 
 class SteadyConnection:
@@ -103,7 +113,7 @@ class SteadyConnection:
     def __init__(self, options: StoreOptions, purpose: str, outage: Outage | None = None, **settings: str) -> None:
         self._options = options
         self._purpose = purpose
-        self._outage = outage or Outage()
+        self._outage = outage or Outage(options.reconnect_deadline_s)
         self._settings = settings
         self._connection: Any = None
 
@@ -115,15 +125,20 @@ class SteadyConnection:
         Raises:
             ShardUnavailable: the server was away for so long.
         """
+        asked_at = asyncio.get_running_loop().time()
         try:
             rows = await self.fetch(query, *arguments)
         except Exception as error:
             if not is_lost(error):
                 raise
-            left_s = self._options.reconnect_deadline_s - self._outage.lasts_s()
+            left_s = self._options.reconnect_deadline_s - self._outage.lasts_s(asked_at)
             if left_s <= 0:
                 raise ShardUnavailable from error
-            rows = await persistently(lambda: self.fetch(query, *arguments), left_s)
+            try:
+                rows = await persistently(lambda: self.fetch(query, *arguments), left_s)
+            except ShardUnavailable:
+                self._outage.met()
+                raise
         self._outage.over()
         return rows
 
@@ -165,7 +180,7 @@ class ReadConnections:
     """A few connections for reads, which may be repeated freely. The last one that was used is used again first."""
 
     def __init__(self, options: StoreOptions) -> None:
-        outage = Outage()
+        outage = Outage(options.reconnect_deadline_s)
         self._idle = [SteadyConnection(options, "reader", outage, **PROBES) for _ in range(options.read_connections)]
         self._all = tuple(self._idle)
         self._free = asyncio.Semaphore(len(self._all))

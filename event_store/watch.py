@@ -12,7 +12,6 @@ from event_store.connections import ReadConnections
 from event_store.head_listener import HeadListener
 from event_store.options import StoreOptions
 from event_store.stream import Stream
-from schemas.errors import ShardUnavailable
 from schemas.identifiers import shard_of
 
 _HEADS: Final = "SELECT shard, position FROM heads WHERE shard = ANY ($1::integer[])"
@@ -24,6 +23,7 @@ CROSS JOIN LATERAL (
     WHERE e.shard = moved.shard AND e.position > moved.after AND e.position <= moved.upto OFFSET 0
 ) e
 """
+_LOOK_AGAIN_S: Final = 0.5
 _log = logging.getLogger(__name__)
 
 
@@ -108,6 +108,7 @@ class Watch:
                 self._seen.pop(shard, None)
 
     async def _look_while_anyone_waits(self) -> None:
+        failing = False
         while self._waiting:
             try:
                 async with asyncio.timeout(self._options.poll_interval_ms / 1000):
@@ -117,8 +118,13 @@ class Watch:
             self._announced.clear()
             try:
                 await self._look()
-            except ShardUnavailable:
-                _log.warning("the heads cannot be read; whoever waits goes on waiting")
+            except Exception as error:  # noqa: BLE001 - if this ended, nobody would tell those who wait
+                if not failing:
+                    _log.warning("the heads cannot be read; whoever waits goes on waiting: %r", error)
+                failing = True
+                await asyncio.sleep(_LOOK_AGAIN_S)
+            else:
+                failing = False
             await asyncio.sleep(self._options.notify_interval_ms / 1000)
 
     async def _look(self) -> None:

@@ -25,6 +25,8 @@ OUTAGES: Final = (
     asyncpg.SerializationError,
     asyncpg.DeadlockDetectedError,
     asyncpg.LockNotAvailableError,
+    asyncpg.ReadOnlySQLTransactionError,  # a primary that was demoted
+    asyncpg.IdleInTransactionSessionTimeoutError,  # this process was frozen inside a transaction
     OSError,
     TimeoutError,
 )

@@ -20,6 +20,15 @@ ANSWERS_WITHIN_S: Final = 2.0
 """How long a person at a shell waits to hear that PostgreSQL is away; the driver would wait for a minute."""
 # asyncio tells of a name with several addresses, as `localhost` is, in an OSError without a number.
 _NO_WAY_THERE: Final = frozenset({None, errno.EHOSTUNREACH, errno.ENETUNREACH})
+_LOST_MEANWHILE: Final = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.CannotConnectNowError,
+    # What the driver makes of a connection that ended while it was used.
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
 _STARTED: Final = "`guilder up` starts it unless GUILDER_POSTGRES__DSN names another"
 
 
@@ -69,6 +78,8 @@ def what_is_wrong(error: BaseException) -> str | None:
         case ShardUnavailable() | ConnectionError() | TimeoutError() | socket.gaierror():
             return _unreachable(error)
         case OSError(errno=number) if number in _NO_WAY_THERE:
+            return _unreachable(error)
+        case _ if isinstance(error, _LOST_MEANWHILE) and not isinstance(error, ValueError):
             return _unreachable(error)
         case asyncpg.InvalidAuthorizationSpecificationError():
             return f"does not let Guilder in: {error}; see the user and the password in GUILDER_POSTGRES__DSN"

@@ -87,7 +87,9 @@ class KafkaServer:
     def prepare(self) -> None:
         """Write the configuration and, the first time, format the storage. Raises KafkaStartError."""
         if "," in str(self.data_path.resolve()):
-            raise KafkaStartError(f"{self.data_path} cannot hold Kafka's data: Kafka takes a comma for the end of a path")
+            raise KafkaStartError(
+                f"{self.data_path} cannot hold Kafka's data: Kafka takes a comma for the end of a path"
+            )
         self.config_path.parent.mkdir(parents=True, exist_ok=True)
         self.config_path.write_text(self._properties(), encoding="ascii")
         self._logging_path.write_text(LOGGING, encoding="ascii")
@@ -155,7 +157,7 @@ class KafkaServer:
 
 
 def _escaped(value: str) -> str:
-    """A value as Java reads it from a properties file: Latin-1, all else as `\\uXXXX` of UTF-16 (java.util.Properties)."""
+    r"""A value as Java reads it from a properties file: Latin-1, all else as `\uXXXX` of UTF-16 (java.util.Properties)."""
     units = value.replace("\\", "\\\\").encode("utf-16-be")
     codes = [int.from_bytes(units[at : at + 2]) for at in range(0, len(units), 2)]
     return "".join(chr(code) if code < ord("\x7f") else f"\\u{code:04x}" for code in codes)

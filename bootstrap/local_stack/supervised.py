@@ -51,6 +51,7 @@ def pause_s(failures: int) -> float:
 @dataclass
 class Supervised:
     """The state of one service; `tick` moves it on. `report` is told, in a sentence, what an operator should know.
+    `last_child` is the process it is or was last, also while none runs.
 
     Times are seconds of a monotonic clock.
     """
@@ -58,6 +59,7 @@ class Supervised:
     service: Service
     report: Callable[[str], None]
     child: Child | None = None
+    last_child: Child | None = None
     healthy: bool = False
     failures: int = 0
     last_exit_code: int | None = None
@@ -75,7 +77,7 @@ class Supervised:
             if now < self._start_at:
                 return False
             try:
-                self.child = self.service.start()
+                self.child = self.last_child = self.service.start()
             except OSError as error:
                 if not self._once_healthy:
                     raise

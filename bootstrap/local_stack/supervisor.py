@@ -208,9 +208,10 @@ class Supervisor:
 
     def _save(self, **changes: object) -> None:
         processes = [
-            RecordedProcess.of(supervised.child, supervised.service.health_url)
+            # One that has ended and waits for its next start too: it is what is wrong, and not to be forgotten.
+            RecordedProcess.of(supervised.last_child, supervised.service.health_url)
             for supervised in self._running
-            if supervised.child is not None
+            if supervised.last_child is not None
         ]
         was_up = self._state.ready
         self._state = msgspec.structs.replace(self._state, processes=processes, **changes)

@@ -1,10 +1,12 @@
 """The generations of a projection: made beside the live one, switched over in one row, dropped when nobody reads them."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
+from processors.patience import OUTAGES
 from projections.checkpoints import Checkpoint
 from projections.projection import schema_name
 
@@ -47,7 +49,9 @@ async def only_one(connection: Any, projection: str) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        await connection.execute("SELECT pg_advisory_unlock(hashtextextended($1, 0))", key)
+        # A session that is gone has given its lock back.
+        with contextlib.suppress(*OUTAGES):
+            await connection.execute("SELECT pg_advisory_unlock(hashtextextended($1, 0))", key)
 
 
 async def live_generation(connection: Any, projection: str) -> int:

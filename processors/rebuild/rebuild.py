@@ -5,12 +5,14 @@ taken while they stood at the same position. A rebuild calls no PSP and sends no
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from typing import Any, Final
 
 import asyncpg
 import msgspec
 
+from processors.patience import OUTAGES
 from processors.rebuild import generations
 from processors.rebuild.sources import LogSource
 from projections.checkpoints import Checkpoint, apply_after, lock_checkpoints
@@ -114,7 +116,9 @@ class Rebuild:
             except RebuildDiffers:
                 raise
             except BaseException:
-                await asyncio.shield(generations.drop(connection, name, green))
+                # Where the connection is lost the next rebuild drops what is left, and its loss is what is to be told.
+                with contextlib.suppress(*OUTAGES):
+                    await asyncio.shield(generations.drop(connection, name, green))
                 raise
             dropped = not keep_old and await generations.outlived(connection, readers)
             if dropped:

@@ -58,8 +58,13 @@ class StoreReader:
             flush = asyncio.create_task(self._flush())
             self._flushes.add(flush)
             flush.add_done_callback(self._flushes.discard)
-        self._wanted[shard] = _Wanted(after, answer)
-        records = await answer
+        self._wanted[shard] = wanted = _Wanted(after, answer)
+        try:
+            records = await answer
+        finally:
+            # Where a reader gave up before the query began, the shard may be read again.
+            if self._wanted.get(shard) is wanted:
+                del self._wanted[shard]
         for expected, record in enumerate(records, start=after + 1):
             if record.position != expected:
                 raise StoreGap(f"shard {shard} has position {record.position} where {expected} belongs")
@@ -76,6 +81,8 @@ class StoreReader:
         await asyncio.sleep(max(0.0, self._not_before - loop.time()))
         self._not_before = loop.time() + self._gather_s
         wanted, self._wanted = self._wanted, {}
+        if not wanted:
+            return
         try:
             rows = await self._pool.fetch(_READ, list(wanted), [each.after for each in wanted.values()], self._limit)
         except asyncio.CancelledError:

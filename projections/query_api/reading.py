@@ -25,6 +25,7 @@ ROLE: Final = "guilder_projections"
 _KEYS_OF_A_QUERY: Final = 512
 MIN_POSITION_HEADER: Final = "guilder-min-position"
 _POLL_S: Final = 0.02
+_MARGIN_S: Final = 1.0
 _UNREACHABLE: Final = (
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
@@ -70,6 +71,8 @@ class QueryServices:
             dsn,
             min_size=1,
             max_size=connections,
+            # A server that is gone without a word ends no statement by itself.
+            command_timeout=statement_timeout_ms / 1000 + _MARGIN_S,
             reset=leave_as_it_is,
             server_settings={
                 "role": ROLE,

@@ -12,7 +12,8 @@ class TcpProxy:
     """Passes bytes on until it is told otherwise.
 
     `swallow_answer` decides, by what the client has just sent, whether the server's next answer is lost and the
-    connection with it: the server has done its work and nobody learns of it.
+    connection with it: the server has done its work and nobody learns of it. While `frozen` nothing is passed on, and
+    nothing is cut, as when the server's machine is gone.
     """
 
     def __init__(self, host: str, port: int) -> None:
@@ -21,6 +22,7 @@ class TcpProxy:
         self._conversations: set[asyncio.Task[None]] = set()
         self.swallow_answer: Callable[[bytes], bool] = lambda _: False
         self.refuse = False
+        self.frozen = False
         self.port = 0
         self.cuts = 0
 
@@ -52,6 +54,8 @@ class TcpProxy:
         while data := await reader.read(_CHUNK):
             if self.swallow_answer(data):
                 doomed.set()
+            while self.frozen:  # noqa: ASYNC110 - a test's
+                await asyncio.sleep(0.05)
             writer.write(data)
             await writer.drain()
         writer.transport.abort()

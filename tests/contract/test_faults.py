@@ -150,6 +150,27 @@ async def test_while_the_database_is_away_nobody_waits_for_the_patience_of_other
         await store.close()
 
 
+async def test_each_outage_is_outlasted_though_nobody_noticed_the_end_of_the_one_before(
+    database: str, ids: CountedIds
+) -> None:
+    async with proxied(database) as (proxy, dsn):
+        store = await EventStore.open(StoreOptions(dsn=dsn, reconnect_deadline_s=1.5))
+        stream_id = ids.new_id(0)
+        await store.load(stream_id)
+        proxy.refuse = True
+        proxy.cut()
+        with pytest.raises(ShardUnavailable):
+            await store.load(stream_id)
+        proxy.refuse = False
+        await asyncio.sleep(2)  # the server is there, and nobody asks
+        proxy.refuse = True
+        asked = asyncio.create_task(store.load(stream_id))
+        await asyncio.sleep(0.3)
+        proxy.refuse = False
+        assert (await asked).version == 0
+        await store.close()
+
+
 async def spend(store: EventStore, ids: CountedIds, stream_id: UUID) -> None:
     await store.execute(BudgetDecider(), stream_id, Spend(1), envelope=ENVELOPE, event_ids=ids)
 

@@ -89,6 +89,24 @@ async def test_the_announcement_alone_would_do(database: str, other_store: Event
         await lazy.close()
 
 
+async def test_a_wait_outlasts_heads_that_could_not_be_read_for_a_while(
+    database: str, store: EventStore, other_store: EventStore, ids: CountedIds
+) -> None:
+    tip = (await store.append(first(ids, ids.new_id(0)))).records[-1]
+    waiting = asyncio.create_task(store.wait_for(tip.stream_id, after_version=1, until=anything, deadline_s=30))
+    await waits_now(store)
+    owner = await asyncpg.connect(database)
+    try:
+        await owner.execute("REVOKE SELECT ON heads FROM guilder_app")
+        await asyncio.sleep(0.3)
+        await owner.execute("GRANT SELECT ON heads TO guilder_app")
+    finally:
+        await owner.close()
+    await other_store.append(following(ids, tip))
+    async with asyncio.timeout(10):
+        assert (await waiting).version == 2
+
+
 async def test_at_its_deadline_a_wait_answers_with_the_newest(store: EventStore, ids: CountedIds) -> None:
     tip = (await store.append(first(ids, ids.new_id(0)))).records[-1]
     stream = await store.wait_for(tip.stream_id, after_version=1, until=anything, deadline_s=0.1)

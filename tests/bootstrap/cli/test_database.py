@@ -127,6 +127,15 @@ def test_a_name_with_several_addresses_and_one_with_none() -> None:
     assert "guilder migrate" in str(what_is_wrong(role))
 
 
+def test_a_server_that_is_lost_meanwhile() -> None:
+    for lost in (
+        asyncpg.ConnectionDoesNotExistError("connection was closed in the middle of operation"),
+        asyncpg.AdminShutdownError("terminating connection due to administrator command"),
+        asyncpg.InterfaceError("connection is closed"),
+    ):
+        assert str(what_is_wrong(lost)).startswith(f"cannot be reached ({lost}): `guilder status` shows what runs")
+
+
 def test_what_is_not_about_the_database_stays_what_it_is() -> None:
     full = OSError(28, "No space left on device")
     with pytest.raises(OSError, match="No space left"), database_at("postgresql://h/d"):

@@ -5,9 +5,11 @@ from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
 
+import asyncpg
 import pytest
 
 from processors.log_consumer.shard_progress import ShardProgress
+from processors.log_consumer.shard_work import Applied, apply
 from processors.log_consumer.work import Work
 from schemas.kafka_record import headers_of, key_of
 from schemas.records import Record
@@ -172,3 +174,29 @@ async def test_what_waits_for_a_shard_that_was_taken_away_is_dropped() -> None:
     bench.arrive(1, 1, 1)
     await bench.until({1: 1})
     assert not dropped.acknowledged
+
+
+class DemotedOnce(Applier):
+    """At first every shard's transaction is refused with `refusal`, as PostgreSQL says when it may not take it now."""
+
+    def __init__(self, refusal: Exception) -> None:
+        super().__init__()
+        self.refusals = [refusal, refusal]
+
+    async def handle_together(self, batches: Mapping[int, Sequence[Record]]) -> dict[int, int]:
+        if self.refusals:
+            raise self.refusals.pop()
+        return await super().handle_together(batches)
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        asyncpg.ReadOnlySQLTransactionError("cannot execute UPDATE in a read-only transaction"),
+        asyncpg.IdleInTransactionSessionTimeoutError("terminating connection due to idle-in-transaction timeout"),
+    ],
+)
+async def test_a_server_that_may_not_write_now_halts_no_shard(refusal: Exception) -> None:
+    handler = DemotedOnce(refusal)
+    record = make_record(0, 1)
+    assert await apply(handler, 0, [record], lambda: False) == Applied(1)

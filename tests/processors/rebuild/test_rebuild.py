@@ -1,6 +1,7 @@
 """A rebuilt read model is the live one, row for row, and takes its place without anyone missing an event."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import asyncpg
@@ -201,3 +202,34 @@ async def test_an_empty_log_makes_an_empty_ledger(database: str) -> None:
     finally:
         await pool.close()
     assert (report.events, report.equal, [digest.position for digest in report.digests]) == (0, True, [0, 0, 0, 0])
+
+
+class CutOff(PostgresLog):
+    """A source at whose first read every connection of the rebuild is lost, as when PostgreSQL is killed."""
+
+    def __init__(self, log: Log) -> None:
+        super().__init__(log.pool)
+        self._dsn = log.dsn
+
+    async def read(self, shard: int, after: int, until: int, limit: int) -> Sequence[Record]:
+        killer = await asyncpg.connect(self._dsn)
+        try:
+            await killer.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND application_name = 'guilder-rebuild'"
+            )
+        finally:
+            await killer.close()
+        return await super().read(shard, after, until, limit)
+
+
+async def test_a_server_that_is_lost_is_what_a_rebuild_fails_with(log: Log) -> None:
+    """And not what cleaning up without a connection comes to."""
+    # Whichever of these the driver takes the loss for.
+    lost = (asyncpg.PostgresConnectionError, asyncpg.AdminShutdownError, asyncpg.InternalClientError)
+    with pytest.raises(lost):
+        await rebuild(log, source=CutOff(log)).run()
+    assert await log.live() == 1
+    report = await rebuild(log).run()
+    assert (report.generation, report.equal) == (2, True)
+    assert await log.generations() == ["ledger_2"]
