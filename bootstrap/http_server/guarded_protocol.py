@@ -200,14 +200,18 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def _require_fields(self) -> None:
         """One Host that can be one, and a body that is read as it was written."""
-        hosts = [value for name, value in self.headers if name == b"host"]
+        hosts, codings = [], []
+        for name, value in self.headers:
+            if name == b"host":
+                hosts.append(value)
+            elif name == b"transfer-encoding":
+                codings += [coding.strip() for coding in value.lower().split(b",")]
         if len(hosts) != 1 and (hosts or self.parser.get_http_version() == "1.1"):
             self._stop(MalformedRequest("A request names its Host once (RFC 9112 section 3.2)."))
         if hosts and not _HOST.fullmatch(hosts[0]):
             self._stop(MalformedRequest("The Host is no host with or without a port (RFC 9112 section 3.2)."))
         # The parser refuses what does not end in `chunked`, and else hands on what another coding has made of the body.
-        codings = b",".join(value for name, value in self.headers if name == b"transfer-encoding").lower().split(b",")
-        if len(codings) > 1 and codings[-1].strip() == b"chunked" and set(codings) != {b"chunked"}:
+        if len(codings) > 1 and codings[-1] == b"chunked" and set(codings) != {b"chunked"}:
             self._stop(TransferCodingUnknown())
 
     def _head_bytes(self) -> int:
