@@ -1,6 +1,9 @@
 """What the saga puts into the log beside the decision itself: envelopes, attempts, and where a PSP's answer came from."""
 
 import re
+from collections.abc import AsyncIterator
+
+import pytest_asyncio
 
 from aggregates.payment_intent.state import PaymentIntent
 from schemas.envelope import API_VERSION, Actor, Envelope
@@ -17,9 +20,17 @@ from schemas.identifiers import Prefix, derived_id, public_id
 from schemas.records import RecordedEvent
 from tests.bootstrap.psp_simulator.server import SimulatorProcess
 from tests.oracles.psp import simulator_log
-from tests.processors.saga.harness import SHARD, RunningSaga
+from tests.processors.saga.harness import SHARD, RunningSaga, running_saga, worker_options
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+@pytest_asyncio.fixture
+async def saga(saga_database: str, fast_psp: SimulatorProcess) -> AsyncIterator[RunningSaga]:
+    """One that waits for its PSP: on a busy machine an answer that is late would be told as another story."""
+    options = worker_options(lease_s=20.0)
+    async with running_saga(saga_database, fast_psp.url, options=options, deadline_s=10.0) as running:
+        yield running
 
 
 async def told(saga: RunningSaga, token: str) -> tuple[PaymentIntent, list[RecordedEvent]]:
