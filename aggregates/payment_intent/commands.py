@@ -89,7 +89,10 @@ Words = tuple[int | str | None, ...]
 
 
 class PspOutcome(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A PSP's definitive answer to one attempt, in our minor units; `decline` is set exactly when not `approved`."""
+    """A PSP's definitive answer to one attempt, in our minor units; `decline` is set exactly when not `approved`.
+
+    `never_sent` is a no that no PSP said: its caller knows of no call that may have left.
+    """
 
     result: PspResult
     approved: bool
@@ -104,6 +107,7 @@ class PspOutcome(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     liability_shift: bool | None = None
     card: CardFacts | None = None
     arn: str | None = None
+    never_sent: bool = False
 
     @property
     def words(self) -> Words:

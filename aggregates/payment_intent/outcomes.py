@@ -6,14 +6,15 @@
 | succeeded | the same again: nothing; another payment at the PSP: a case | a case |
 | failed | a late success; another one at the PSP: a case | nothing, but after an unreversed late success a case |
 
-Whatever another PSP says than the one that was asked is a case.
+Whatever another PSP says than the one that was asked is a case. What is older than what the log knows ends nothing (ADR 14): a
+yes that was asked for before the attempt was to be undone, and a "never sent" once a call may have left.
 """
 
 from aggregates.payment_intent.authorizations import authorized, declined
 from aggregates.payment_intent.cancellations import cancellation_failed, voided
 from aggregates.payment_intent.captures import capture_failed, capture_succeeded
 from aggregates.payment_intent.cases import check_belongs, contradiction, same_payment
-from aggregates.payment_intent.commands import RecordOutcome
+from aggregates.payment_intent.commands import PspOutcome, RecordOutcome
 from aggregates.payment_intent.late_successes import reversal_outcome, success_after_negative
 from aggregates.payment_intent.refunds import refund_failed, refunded
 from aggregates.payment_intent.state import Attempt, PaymentIntent
@@ -36,6 +37,8 @@ def record_outcome(command: RecordOutcome, state: PaymentIntent) -> list[Event]:
     if outcome.result.psp != attempt.psp:
         exposure = max(outcome.amount, attempt.amount)
         return contradiction(state, attempt, outcome.words, exposure=exposure, reason="psp_mismatch")
+    if _is_overtaken(outcome, attempt):
+        return []
     match attempt.status:
         case "processing" | "unknown":
             return _first_answer(command, state, attempt)
@@ -45,6 +48,18 @@ def record_outcome(command: RecordOutcome, state: PaymentIntent) -> list[Event]:
             return success_after_negative(command, state, attempt)
         case "failed":
             return _negative_after_negative(command, state, attempt)
+
+
+def _is_overtaken(outcome: PspOutcome, attempt: Attempt) -> bool:
+    """Whether an answer is older than what the log knows, so that it may not be true any more.
+
+    That a late success is undone stays true for ever. "Never sent" is no PSP's word and contradicts none.
+    """
+    if not outcome.approved:
+        return outcome.never_sent and attempt.status != "processing"
+    if not attempt.open or attempt.operation == "reversal" or attempt.given_up_at is None:
+        return False
+    return outcome.result.tries <= attempt.given_up_at
 
 
 def _first_answer(command: RecordOutcome, state: PaymentIntent, attempt: Attempt) -> list[Event]:

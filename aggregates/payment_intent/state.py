@@ -54,6 +54,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One call of a PSP under one idempotency key, however often it is repeated.
 
     `reverses` names the attempt whose late success a `reversal` undoes; `decline` is the negative that was told.
+    `given_up_at` is the latest of its tries after which it was to be undone, or a person to look; null while none was.
     """
 
     id: UUID
@@ -71,6 +72,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     status: AttemptStatus = "processing"
     tries: int = 0
     next_step: NextStep | None = None
+    given_up_at: int | None = None
     psp_reference: str | None = None
     psp_operation_reference: str | None = None
     decline: Decline | None = None
@@ -160,7 +162,8 @@ class Lot(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 class LateSuccess(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A success that came after a negative was told: `attempt_id` and its references say what has to be undone.
 
-    `reversal_attempt_id` is the newest attempt to do so, `reversed` whether one succeeded.
+    `reversal_attempt_id` is the newest attempt to do so, `reversed` whether one succeeded. `psp_fee` is what the PSP
+    named as its fee for it.
     """
 
     attempt_id: UUID
@@ -172,6 +175,7 @@ class LateSuccess(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     psp_reference: str | None
     psp_operation_reference: str | None
     our_reference: str
+    psp_fee: PspFee | None = None
     reversal_attempt_id: UUID | None = None
     reversed: bool = False
 

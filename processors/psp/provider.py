@@ -111,7 +111,8 @@ class NotFound(msgspec.Struct, frozen=True, kw_only=True):
 class Undone(msgspec.Struct, frozen=True, kw_only=True):
     """The PSP confirmed that the operation stands for nothing and never will; `how` is its word for it.
 
-    `fee` is what the PSP keeps for undoing it, below zero where it gives back what the operation had cost.
+    `fee` is what the PSP keeps for undoing it, below zero where it gives back what the operation had cost; null where
+    nothing stood that had to be undone, so that it keeps nothing of it at all.
     """
 
     how: str

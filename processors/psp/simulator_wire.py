@@ -54,6 +54,7 @@ _DECLINED: Final[Mapping[tuple[int, str], str]] = {
 _STILL_AT_WORK: Final = (409, "idempotency_key_in_flight")
 _KEY_REUSED: Final = (422, "idempotency_key_reused")
 _REFERENCE_IN_USE: Final = (409, "reference_in_use")
+_NOTHING_STOOD: Final = frozenset(("not_needed", "tombstoned"))
 _LONGEST_DELAY_MS: Final = 300_000
 _LONGEST_DELAY_DIGITS: Final = 9
 
@@ -143,7 +144,7 @@ def read_reversal(expected: Expected, http_status: int, body: bytes, retry_after
         psp_operation_reference=reversal.id,
         processed_at=processed_at,
         raw_sha256=hashlib.sha256(body).hexdigest(),
-        fee=reversal.fee,
+        fee=None if reversal.status in _NOTHING_STOOD else reversal.fee,
     )
 
 

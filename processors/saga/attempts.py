@@ -15,6 +15,7 @@ from processors.psp.provider import (
     VoidOrder,
 )
 from processors.saga.ladder import (
+    CALLER_IS_GONE,
     Again,
     Approved,
     GiveUp,
@@ -25,6 +26,7 @@ from processors.saga.ladder import (
     Verdict,
     after_call,
     after_inquiry,
+    after_overtaken,
     after_reversal,
     after_undoing,
     instead_of_call,
@@ -41,10 +43,6 @@ from schemas.identifiers import derived_id
 
 class LeaseLost(Exception):
     """Another worker has this step by now; what only its holder may do is left to that one."""
-
-
-class ReversalInDoubt(Exception):
-    """What was told as done may have been undone, and the PSP does not say: the step fails until it does."""
 
 
 class Attempts:
@@ -70,7 +68,7 @@ class Attempts:
 
         Raises:
             LeaseLost: nothing is known and the step is another's to continue.
-            Rejected, AttemptIncomplete, ReversalInDoubt: the step cannot be taken as things stand.
+            Rejected, AttemptIncomplete: the step cannot be taken as things stand.
         """
         intent = await self._log.read(step)
         attempt = intent.state.attempts.get(step.subject)
@@ -81,36 +79,27 @@ class Attempts:
             key = command_key(step.subject, "started")
             intent = await self._log.tell(step, intent, start, key=key, source="http")
             attempt = intent.state.attempts[step.subject]
+        if stage == "call" and step.in_doubt and attempt.status == "processing" and attempt.operation != "reversal":
+            # Whoever held this step before may say yet that it sent nothing. From here on the log knows better (ADR 14).
+            now_ms = self._clock.now_ms()
+            intent = await self._tell_unknown(step, intent, attempt, CALLER_IS_GONE, now_ms)
+            attempt = intent.state.attempts[step.subject]
         if not attempt.open:
             return await self._ask_about_ended(step, stage, intent, attempt)
         return await self._act(step, intent, attempt, await self._ask(step, stage, intent, attempt))
 
     async def _ask_about_ended(self, step: ClaimedStep, stage: Stage, intent: Intent, attempt: Attempt) -> Finish:
-        """Nothing is done any more about an attempt that has ended, but where that is in doubt the PSP is asked.
-
-        It is where a case is about an answer that contradicts another, and where a yes was told (late, by a worker whose
-        lease had ended) though a reversal had been sent and not answered.
-        """
-        has_case = intent.state.case_of(attempt.id) is not None
-        may_be_undone = stage == "reversal" and step.in_doubt and attempt.status == "succeeded"
-        if stage == "call" or not (has_case or may_be_undone):
+        """Nothing is done any more about an attempt that has ended, but about a contradiction the PSP is asked."""
+        if stage == "call" or intent.state.case_of(attempt.id) is None:
             return Finish(step=step, result="ended_before", following=None)
         verdict = await self._ask(step, "inquiry", intent, attempt)
         if isinstance(verdict, Approved | Negative):
             return await self._act(step, intent, attempt, verdict)
-        if may_be_undone:
-            raise ReversalInDoubt(attempt.our_reference)
         return Finish(step=step, result="not_known", following=None)
 
     async def _ask(self, step: ClaimedStep, stage: Stage, intent: Intent, attempt: Attempt) -> Verdict:
         provider = self._providers[attempt.psp]
-        progress = Progress(
-            attempt_id=attempt.id,
-            stage=stage,
-            try_no=step.try_no,
-            round_no=step.round_no,
-            in_doubt=step.in_doubt,
-        )
+        progress = _progress(step, stage)
         match stage:
             case "inquiry":
                 return after_inquiry(progress, await provider.inquire(inquiry_of(intent.state, attempt)))
@@ -129,7 +118,11 @@ class Attempts:
     async def _act(self, step: ClaimedStep, intent: Intent, attempt: Attempt, verdict: Verdict) -> Finish:
         match verdict:
             case Approved() | Negative():
-                await self._settle(step, intent, attempt, verdict)
+                intent = await self._settle(step, intent, attempt, verdict)
+                if intent.state.attempts[attempt.id].open:
+                    # Nobody believed it. If the step is ours after all, the PSP is asked once more.
+                    following = self._following(step, after_overtaken(_progress(step, "inquiry")))
+                    return Finish(step=step, result="overtaken", following=following)
                 result = "approved" if isinstance(verdict, Approved) else "declined"
                 return Finish(step=step, result=result, following=None)
             case Again():
@@ -139,22 +132,22 @@ class Attempts:
                 return Finish(step=step, result=f"then_{verdict.stage}", following=following)
             case GiveUp():
                 intent = await self._tell_unknown(step, intent, attempt, verdict.unsure, None)
-                if verdict.under_way and intent.state.attempts[attempt.id].status == "succeeded":
-                    raise ReversalInDoubt(attempt.our_reference)
                 await self._open_case(step, intent, attempt, verdict.reason)
                 result = REVERSAL_UNDER_WAY if verdict.under_way else "case_opened"
                 return Finish(step=step, result=result, following=None)
 
-    async def _settle(self, step: ClaimedStep, intent: Intent, attempt: Attempt, verdict: Approved | Negative) -> None:
-        # A PSP's definitive answer may be told by anyone, at any time: the aggregate knows what a late one means. That
-        # nothing was ever sent is no answer, and only the holder knows it: another may have sent the attempt since.
-        if verdict.answer is None:
-            await self._check_lease(step)
-        outcome = outcome_of(attempt, verdict, currency=intent.state.currency, tries=step.try_no)
+    async def _settle(
+        self, step: ClaimedStep, intent: Intent, attempt: Attempt, verdict: Approved | Negative
+    ) -> Intent:
+        # What a PSP answered may be told by anyone, at any time: the aggregate knows what a late answer means. A lease says
+        # nothing here: it may end between any look at it and the telling.
+        late = None if attempt.reverses is None else intent.state.late_successes[attempt.reverses]
+        taken = None if late is None else late.psp_fee
+        outcome = outcome_of(attempt, verdict, currency=intent.state.currency, tries=step.try_no, taken=taken)
         now_ms = self._clock.now_ms()
         command = RecordOutcome(attempt_id=attempt.id, outcome=outcome, now_ms=now_ms)
         processed_at = outcome.result.psp_processed_at
-        await self._log.tell(
+        return await self._log.tell(
             step,
             intent,
             command,
@@ -218,6 +211,16 @@ async def _place(
             return await provider.refund(order)
         case VoidOrder():
             return await provider.void(order)
+
+
+def _progress(step: ClaimedStep, stage: Stage) -> Progress:
+    return Progress(
+        attempt_id=step.subject,
+        stage=stage,
+        try_no=step.try_no,
+        round_no=step.round_no,
+        in_doubt=step.in_doubt,
+    )
 
 
 def _source(step: ClaimedStep) -> Source:

@@ -59,6 +59,10 @@ class Unsure(msgspec.Struct, frozen=True, kw_only=True):
     next_step: NextStep
 
 
+CALLER_IS_GONE: Final = Unsure(cause="timeout", http_status=None, next_step="retry")
+"""A worker that may have called the PSP has never come back."""
+
+
 class Approved(msgspec.Struct, frozen=True, kw_only=True):
     """The PSP did it."""
 
@@ -137,6 +141,11 @@ def after_inquiry(progress: Progress, reply: InquiryReply) -> Verdict:
             # What is in doubt from here on is whether a reversal may arrive; none was sent yet.
             first = _again(progress, "reversal", 1, unknown=_as_unknown(reply))
             return msgspec.structs.replace(first, in_doubt=False)
+
+
+def after_overtaken(progress: Progress) -> Again:
+    """What follows a yes that is older than what the log knows: the PSP is asked again."""
+    return _again(progress, "inquiry", progress.round_no + 1)
 
 
 def after_reversal(progress: Progress, reply: ReversalReply) -> Verdict:

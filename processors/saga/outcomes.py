@@ -3,6 +3,8 @@
 from typing import Final
 from uuid import UUID
 
+import msgspec
+
 from aggregates.payment_intent.commands import PspOutcome
 from aggregates.payment_intent.state import Attempt
 from processors.psp.amounts import from_psp
@@ -14,8 +16,12 @@ from schemas.framing import command_key, digest
 _DIGEST: Final = "guilder/psp_outcome/v2"
 
 
-def outcome_of(attempt: Attempt, verdict: Approved | Negative, *, currency: str, tries: int) -> PspOutcome:
+def outcome_of(
+    attempt: Attempt, verdict: Approved | Negative, *, currency: str, tries: int, taken: PspFee | None = None
+) -> PspOutcome:
     """The outcome of an attempt. Its amount is the attempt's: an answer about another amount was never believed.
+
+    `taken` is the fee that is known of what a reversal undoes.
 
     Raises:
         AmountNotRepresentable: the PSP named a fee that our units cannot say.
@@ -37,13 +43,20 @@ def outcome_of(attempt: Attempt, verdict: Approved | Negative, *, currency: str,
     if isinstance(verdict, Negative):
         # What a no costs is told where it costs something; that a PSP named nothing leaves nothing to be trued up.
         fee = _fee(attempt, answer, currency) if isinstance(answer, Answer) and answer.fee else None
-        return PspOutcome(result=result, approved=False, amount=attempt.amount, fee=fee, decline=verdict.decline)
+        return PspOutcome(
+            result=result,
+            approved=False,
+            amount=attempt.amount,
+            fee=fee,
+            decline=verdict.decline,
+            never_sent=answer is None,
+        )
     yes = verdict.answer
     return PspOutcome(
         result=result,
         approved=True,
         amount=attempt.amount,
-        fee=_fee(attempt, yes, currency),
+        fee=_fee(attempt, yes, currency, taken),
         decline=None,
         expires_at=yes.expires_at,
         approval_code=yes.approval_code,
@@ -59,8 +72,11 @@ def outcome_key(attempt_id: UUID, outcome: PspOutcome) -> UUID:
     return command_key(attempt_id, "outcome", digest(_DIGEST, *outcome.words))
 
 
-def _fee(attempt: Attempt, answer: Answer, currency: str) -> PspFee | None:
+def _fee(attempt: Attempt, answer: Answer, currency: str, taken: PspFee | None = None) -> PspFee | None:
     if attempt.operation == "reversal" and not answer.fee:
+        # Where nothing was left to undo, the charge's fee went back with the charge, in an answer that nobody heard.
+        if answer.fee is None and taken is not None and taken.amount:
+            return msgspec.structs.replace(taken, amount=-taken.amount)
         return None
     if answer.fee is None:
         return PspFee(amount=0, currency=currency, status="unknown")

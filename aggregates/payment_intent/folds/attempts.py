@@ -14,7 +14,10 @@ from schemas.events import (
     PspAttemptStarted,
     PspOutcomeUnknown,
 )
+from schemas.events.unknown_outcomes import NextStep
 from schemas.records import RecordedEvent
+
+_GIVING_UP: Final[frozenset[NextStep]] = frozenset(("reversal", "manual_case"))
 
 
 def _started(state: PaymentIntent, event: PspAttemptStarted, recorded: RecordedEvent) -> Changes:
@@ -49,7 +52,14 @@ def _started(state: PaymentIntent, event: PspAttemptStarted, recorded: RecordedE
 
 
 def _unknown(state: PaymentIntent, event: PspOutcomeUnknown, _recorded: RecordedEvent) -> Changes:
-    attempt = replace(state.attempts[event.attempt_id], status="unknown", tries=event.tries, next_step=event.next_step)
+    known = state.attempts[event.attempt_id]
+    attempt = replace(
+        known,
+        status="unknown",
+        tries=event.tries,
+        next_step=event.next_step,
+        given_up_at=event.tries if event.next_step in _GIVING_UP else known.given_up_at,
+    )
     return {"attempts": with_item(state.attempts, attempt.id, attempt)}
 
 
@@ -76,6 +86,7 @@ def _late_success_received(state: PaymentIntent, event: LateSuccessReceived, _re
         psp_reference=result.psp_reference,
         psp_operation_reference=result.psp_operation_reference,
         our_reference=state.attempts[result.attempt_id].our_reference,
+        psp_fee=event.psp_fee,
     )
     # The attempt stays what the merchant was told: failed.
     return {"late_successes": with_item(state.late_successes, late.attempt_id, late)}

@@ -84,7 +84,16 @@ async def test_a_no_after_a_yes_is_a_case_and_asking_again_undoes_nothing(
     intent = await saga.shop.order()
     state = await saga.shop.settled(intent)
     (attempt,) = state.attempts.values()
-    verdict = Negative(decline=decline("lost_card"), answer=None, resolved_by="psp_webhook")
+    lost_card = decline("lost_card")
+    answer = Answer(
+        approved=False,
+        amount=10_000,
+        currency="EUR",
+        psp_reference=None,
+        psp_operation_reference=None,
+        decline=lost_card,
+    )
+    verdict = Negative(decline=lost_card, answer=answer, resolved_by="psp_webhook")
     command = RecordOutcome(
         attempt_id=attempt.id,
         outcome=outcome_of(attempt, verdict, currency="EUR", tries=1),

@@ -1,11 +1,10 @@
 """The saga without time, network or database: its own decisions over a log and a table of steps in memory.
 
-Workers are coroutines that stop wherever they ask the PSP. Who goes on, what becomes of each message, and when, is for the
-caller to say: a request may arrive long after it was given up, a worker may stand still for longer than its lease.
+Workers are coroutines that stop wherever they await something. Who goes on, what becomes of each message, and when, is for
+the caller to say: a request may arrive long after it was given up, a worker may stand still for longer than its lease.
 """
 
-import sqlite3
-from collections.abc import Callable, Coroutine, Generator, Mapping
+from collections.abc import Callable, Coroutine, Generator
 from typing import Any
 from uuid import UUID
 
@@ -14,14 +13,8 @@ import msgspec
 from aggregates import payment_intent
 from aggregates.payment_intent import PaymentIntent
 from aggregates.payment_intent.commands import Command, RequestAuthorization
-from bootstrap.psp_simulator import orders
-from bootstrap.psp_simulator.book import SCHEMA, Book
-from bootstrap.psp_simulator.problems import ProblemError
-from bootstrap.psp_simulator.processing import fall_due, process
-from bootstrap.psp_simulator.replies import Reply, of_operation
-from bootstrap.psp_simulator.reversals import reverse
 from processors.psp.provider import NotProcessed, Unknown
-from processors.psp.simulator import SimulatorPsp, _Reply
+from processors.psp.simulator import _Reply
 from processors.saga.attempts import Attempts, LeaseLost
 from processors.saga.decisions import steps_for
 from processors.saga.steps import REVERSAL_UNDER_WAY, ClaimedStep, Finish, NewStep
@@ -31,7 +24,8 @@ from schemas.codec import decode, encode
 from schemas.envelope import Actor, Envelope
 from schemas.identifiers import derived_id
 from schemas.records import RecordedEvent
-from tests.aggregates.commands import SHARD, T0
+from tests.aggregates.commands import SHARD
+from tests.processors.saga.virtual_psp import Asked, VirtualClock, VirtualPsp
 
 STREAM = derived_id(SHARD, "stream")
 LEASE_MS = 20_000
@@ -39,84 +33,11 @@ SCALE = 1.0
 TIMERS = {"expiry", "availability"}
 
 
-class VirtualClock:
-    def __init__(self) -> None:
-        self.at_ms = T0
+class Moment(msgspec.Struct, frozen=True):
+    """Before or after a worker reads or tells the log, looks at its lease or ends its step: it may stand still here."""
 
-    def now_ms(self) -> int:
-        return self.at_ms
-
-
-class Asked(msgspec.Struct, frozen=True):
-    """A message to the PSP, at which a worker stops; it goes on with what it is told came of it."""
-
-    method: str
-    path: str
-    body: Mapping[str, Any] | None
-    key: str | None
-
-    def __await__(self) -> Generator["Asked", Any, Any]:
+    def __await__(self) -> Generator["Moment", Any, Any]:
         return (yield self)
-
-
-class VirtualPsp(SimulatorPsp):
-    """The simulator's adapter over its own books, in this process; nothing arrives that is not `deliver`ed."""
-
-    def __init__(self, clock: VirtualClock) -> None:  # no connection is opened
-        self._clock = clock
-        connection = sqlite3.connect(":memory:", isolation_level=None)
-        connection.executescript(SCHEMA)
-        self._book = Book(connection)
-        self._kept: dict[str, _Reply] = {}
-
-    async def _call(
-        self, method: str, path: str, body: Mapping[str, object] | None = None, *, key: str | None = None
-    ) -> _Reply | NotProcessed | Unknown:
-        reply: _Reply | NotProcessed | Unknown = await Asked(method, path, body, key)
-        return reply
-
-    def deliver(self, asked: Asked) -> _Reply:
-        """The PSP hears a message, and this is what it answers."""
-        self._book.now_ms = self._clock.at_ms
-        fall_due(self._book)
-        if asked.key in self._kept:
-            return self._kept[asked.key]
-        try:
-            reply = self._answer(asked)
-        except ProblemError as problem:
-            return _Reply(problem.status, problem.body(), problem.headers.get("Retry-After"))
-        answer = _Reply(reply.status, reply.body, None)
-        if asked.key is not None:
-            self._kept[asked.key] = answer
-        return answer
-
-    def _answer(self, asked: Asked) -> Reply:
-        if asked.method == "GET":
-            operation = self._book.by_reference(asked.path.partition("reference=")[2])
-            if operation is None:
-                raise ProblemError(404, "not_found", "unknown")
-            return msgspec.structs.replace(of_operation(operation), status=200)
-        assert asked.key is not None
-        if asked.path == "/v1/reversals":
-            return reverse(self._book, orders.reference_alone(asked.body), asked.key)
-        _, _, payment, kind = (*asked.path.split("/")[1:], "", "")[:4]
-        match kind:
-            case "captures":
-                order = orders.capture_order(payment, asked.body)
-            case "refunds":
-                order = orders.refund_order(payment, asked.body)
-            case "voids":
-                order = orders.void_order(payment, asked.body)
-            case _:
-                order = orders.payment_order(asked.body)
-        reply = process(self._book, order, asked.key, seen_before=False, waited=True)
-        assert isinstance(reply, Reply)
-        return reply
-
-    def log(self) -> list[dict[str, Any]]:
-        self._book.now_ms = self._clock.at_ms
-        fall_due(self._book)
-        return [msgspec.to_builtins(line) for line in self._book.read_log(0, 100_000)]
 
 
 class VirtualLog:
@@ -130,12 +51,18 @@ class VirtualLog:
         self.state: PaymentIntent = payment_intent.initial()
 
     async def read(self, _step: ClaimedStep) -> Intent:
-        return Intent(self.state, self.records)
+        await Moment()
+        intent = Intent(self.state, self.records)
+        await Moment()
+        return intent
 
     async def tell(self, step: ClaimedStep, _intent: Intent, command: Command, *, key: UUID, **_: Any) -> Intent:
+        await Moment()
         if key not in self._keys:
             self.take(command, step.operation_id, key)
-        return Intent(self.state, self.records)
+        intent = Intent(self.state, self.records)
+        await Moment()
+        return intent
 
     def take(self, command: Command, operation_id: UUID, key: UUID | None = None) -> None:
         for event in payment_intent.decide(command, self.state):
@@ -202,8 +129,11 @@ class VirtualSteps:
         return self.rows[step.subject, step.kind, step.try_no]
 
     async def is_held(self, step: ClaimedStep, *, now_ms: int) -> bool:
+        await Moment()
         row = self.row_of(step)
-        return row.epoch == step.epoch and row.result is None and row.ready_at > now_ms
+        held = row.epoch == step.epoch and row.result is None and row.ready_at > now_ms
+        await Moment()
+        return held
 
     def finish(self, finish: Finish) -> None:
         row = self.row_of(finish.step)
@@ -228,11 +158,11 @@ class VirtualSteps:
 
 
 class Worker(msgspec.Struct):
-    """A step under way that waits for the PSP."""
+    """A step under way: it waits for the PSP, or stands still at a moment."""
 
     step: ClaimedStep
-    running: Coroutine[Any, Any, Finish]
-    asked: Asked
+    running: Coroutine[Any, Any, None]
+    at: Asked | Moment
 
 
 class VirtualSaga:
@@ -251,48 +181,55 @@ class VirtualSaga:
         }
         self._attempts = Attempts(steps=self.steps, **parts)  # type: ignore[arg-type]
         self._timers = Timers(**parts)
-        self.workers: list[Worker] = []
+        self.still: list[Worker] = []
         self.under_way: list[Asked] = []
         asked: Any = getattr(begin, "authorize", None)
         assert isinstance(asked, RequestAuthorization)
         self.log.take(begin, asked.operation_id)
 
-    def begin_step(self, row: Row) -> None:
-        """A worker claims a step that is ready, and goes on until it asks the PSP."""
+    def begin_step(self, row: Row, *, moments: int | None = None) -> Worker | None:
+        """A worker claims a step that is ready; see `go_on`."""
         self.clock.at_ms = max(self.clock.at_ms, row.ready_at)
         step = self.steps.claim(row, self.clock.at_ms)
+        return self._run(step, self._take(step), None, moments)
+
+    def go_on(self, worker: Worker, told: _Reply | NotProcessed | Unknown | None, moments: int | None) -> Worker | None:
+        """A worker goes on, having heard what came of its question, until it asks the PSP: then it is returned.
+
+        Where it passes more than so many `moments` first, it stands still at the next.
+        """
+        return self._run(worker.step, worker.running, told, moments)
+
+    async def _take(self, step: ClaimedStep) -> None:
         match step.kind:
             case "expiry":
-                running = self._timers.expire(step)
+                finish = await self._timers.expire(step)
             case "availability":
-                running = self._timers.make_available(step)
+                finish = await self._timers.make_available(step)
             case stage:
-                running = self._attempts.take(step, stage)
-        self._go_on(step, running, None)
+                finish = await self._attempts.take(step, stage)
+        await Moment()
+        self.steps.finish(finish)
 
-    def answer(self, worker: Worker, told: _Reply | NotProcessed | Unknown) -> None:
-        """A worker hears what came of its question, and goes on."""
-        self.workers.remove(worker)
-        self._go_on(worker.step, worker.running, told)
-
-    def kill(self, worker: Worker) -> None:
-        """A worker is gone; its lease brings the step back."""
-        self.workers.remove(worker)
-        worker.running.close()
-
-    def _go_on(self, step: ClaimedStep, running: Coroutine[Any, Any, Finish], told: Any) -> None:
+    def _run(
+        self, step: ClaimedStep, running: Coroutine[Any, Any, None], told: Any, moments: int | None
+    ) -> Worker | None:
         try:
-            asked: Any = running.send(told)
-        except StopIteration as ended:
-            self.steps.finish(ended.value)
-        except LeaseLost:
-            pass
+            at = running.send(told)
+            while isinstance(at, Moment):
+                if moments == 0:
+                    self.still.append(Worker(step, running, at))
+                    return None
+                moments = None if moments is None else moments - 1
+                at = running.send(None)
+        except (StopIteration, LeaseLost):
+            return None
         except Exception:  # noqa: BLE001 - what a step may fail with is tried again
             row = self.steps.row_of(step)
             if row.epoch == step.epoch and row.result is None:
                 row.failures, row.ready_at = row.failures + 1, self.clock.at_ms + 1_000
-        else:
-            self.workers.append(Worker(step, running, asked))
+            return None
+        return Worker(step, running, at)
 
     @property
     def cases(self) -> set[UUID]:
