@@ -87,7 +87,9 @@ class KafkaServer:
     def prepare(self) -> None:
         """Write the configuration and, the first time, format the storage. Raises KafkaStartError."""
         if "," in str(self.data_path.resolve()):
-            raise KafkaStartError(f"{self.data_path} cannot hold Kafka's data: Kafka takes a comma for the end of a path")
+            raise KafkaStartError(
+                f"{self.data_path} cannot hold Kafka's data: Kafka takes a comma for the end of a path"
+            )
         self.config_path.parent.mkdir(parents=True, exist_ok=True)
         self.config_path.write_text(self._properties(), encoding="ascii")
         self._logging_path.write_text(LOGGING, encoding="ascii")
