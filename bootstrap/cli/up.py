@@ -139,7 +139,9 @@ def start_detached(console: Console, settings: Settings, *, servers_only: bool) 
             if ours and current.ready:
                 break
             gone = supervisor.exit_code is not None if supervisor is not None else not current.supervisor_is_alive
-            if gone:
+            if gone and supervisor is not None and state.load(home).supervisor_is_alive:
+                supervisor = None  # somebody else was quicker to start one: that is the one to wait for
+            elif gone:
                 raise ServerFailedError(why_it_ended(log_path))
             time.sleep(POLL_S)
     print_what_to_try(console, home, current)

@@ -157,7 +157,7 @@ class KafkaServer:
 
 
 def _escaped(value: str) -> str:
-    r"""A value as Java reads it from a properties file: Latin-1, all else as `\uXXXX` of UTF-16 (java.util.Properties)."""
+    """A value as Java reads it from a properties file: Latin-1, and all else escaped as UTF-16 (java.util.Properties)."""
     units = value.replace("\\", "\\\\").encode("utf-16-be")
     codes = [int.from_bytes(units[at : at + 2]) for at in range(0, len(units), 2)]
     return "".join(chr(code) if code < ord("\x7f") else f"\\u{code:04x}" for code in codes)

@@ -4,6 +4,7 @@ Written before anybody needs it and replaced in one step, so that after a crash 
 processes to end, and ends no other.
 """
 
+import os
 import signal
 from collections.abc import Iterable
 from pathlib import Path
@@ -80,6 +81,8 @@ def make(home: Path) -> None:
         home.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise HomeUnusableError(f"{home} cannot hold an installation: {error.strerror}") from error
+    if not os.access(home, os.W_OK | os.X_OK):
+        raise HomeUnusableError(f"{home} cannot hold an installation: it may not be written to")
 
 
 def load(home: Path) -> InstallationState:

@@ -6,15 +6,19 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
+import psutil
 import pytest
+from msgspec.structs import replace
 from rich.console import Console
 from typer.testing import CliRunner
 
 from bootstrap.cli import application
-from bootstrap.cli.up import print_what_to_try
-from bootstrap.local_stack import ports
-from bootstrap.local_stack.state import InstallationState
+from bootstrap.cli.up import print_what_to_try, start_detached
+from bootstrap.local_stack import child, ports, state
+from bootstrap.local_stack.state import InstallationState, RecordedProcess
+from bootstrap.settings import Settings
 from tests.conftest import TEST_SHARDS
 
 REPOSITORY = Path(__file__).parents[3]
@@ -93,9 +97,25 @@ def test_a_kafka_that_was_named_and_is_away_is_told_in_a_sentence(guilder: Guild
 
 
 def test_a_port_that_was_replaced_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    state = InstallationState(ports={"api": 20_123, "relay": 9101}, replaced_ports={"api": 8080})
-    print_what_to_try(Console(), tmp_path, state)
+    current = InstallationState(ports={"api": 20_123, "relay": 9101}, replaced_ports={"api": 8080})
+    print_what_to_try(Console(), tmp_path, current)
     assert "port 8080 was in use, so api answers on 20123" in capsys.readouterr().out
+
+
+def test_whoever_is_beaten_to_it_waits_for_the_one_that_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    me = RecordedProcess(name="supervisor", pid=os.getpid(), started_s=psutil.Process().create_time())
+    winner = InstallationState(supervisor=me, postgres_dsn="the winner's")
+
+    def beaten(*_: object, **__: object) -> SimpleNamespace:
+        state.save(tmp_path, winner)
+        return SimpleNamespace(pid=-1, exit_code=0)
+
+    monkeypatch.setattr(child, "start", beaten)
+    monkeypatch.setattr("time.sleep", lambda _: state.save(tmp_path, replace(winner, ready=True)))
+    start_detached(Console(), Settings(home=tmp_path), servers_only=True)
+    assert "the winner's" in capsys.readouterr().out
 
 
 def test_a_mistyped_option_is_answered_with_those_of_the_help_alone() -> None:

@@ -140,6 +140,14 @@ def test_a_home_that_cannot_be_one_is_named(home: Path) -> None:
         state.make(home)
 
 
+def test_a_home_that_may_not_be_written_to_is_named(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        os, "access", lambda path, _mode: path != home
+    )  # the tests may run as root, who may write anywhere
+    with pytest.raises(HomeUnusableError, match="may not be written to"):
+        state.make(home)
+
+
 def test_a_verb_that_needs_a_server_says_how_to_get_one(home: Path) -> None:
     answer = guilder("migrate")
     assert answer.returncode == 1

@@ -4,7 +4,6 @@ import asyncio
 import http.client
 import json
 import os
-import resource
 import signal
 import socket
 import subprocess
@@ -16,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from bootstrap.http_server import SPARE_FILES
@@ -25,7 +25,7 @@ from bootstrap.telemetry.exposition import Exposition
 
 REPOSITORY = Path(__file__).parents[3]
 PROCESS = """
-import asyncio, logging, sys
+import asyncio, logging, resource, sys
 from bootstrap.processes import HealthReport, serve
 from bootstrap.settings import Settings
 
@@ -40,6 +40,9 @@ async def work(stopping):
 
 async def health():
     return HealthReport(ready=sys.argv[2] != "unready", details={"lag_events": 3})
+
+for files in map(int, sys.argv[3:]):
+    resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
 
 from bootstrap import processes
 processes.STOP_WITHIN_S = 0.5
@@ -80,15 +83,16 @@ class Worker:
 def start(tmp_path: Path) -> Iterator[Callable[..., Worker]]:
     started: list[Worker] = []
 
-    def start_one(behaviour: str, files: int | None = None) -> Worker:
+    def start_one(behaviour: str, *files: str) -> Worker:
         port, log = ports.choose([]), tmp_path / "worker.log"
         environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "GUILDER_PSP_SIMULATOR__KEY": "never-shown-4711"}
         with log.open("wb") as output:
             process = subprocess.Popen(
-                [sys.executable, "-c", PROCESS, str(port), behaviour], stdout=output, stderr=output, env=environment
+                [sys.executable, "-c", PROCESS, str(port), behaviour, *files],
+                stdout=output,
+                stderr=output,
+                env=environment,
             )
-        if files is not None:
-            resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (files, files))
         started.append(Worker(process, port, log))
         return started[-1]
 
@@ -123,16 +127,14 @@ def test_one_that_cannot_do_its_work_is_alive_but_not_ready(start: Callable[...,
     assert worker.get("/health/ready")[0] == 503
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="another process's limits are set by Linux alone")
 def test_whoever_only_connects_takes_no_file_that_the_process_needs(start: Callable[..., Worker]) -> None:
-    worker = start("works", files=SPARE_FILES + 64)
+    worker = start("works", str(SPARE_FILES + 64))
     worker.await_health()
     with ExitStack() as opened:
         for _ in range(SPARE_FILES + 128):
             opened.enter_context(socket.create_connection(("127.0.0.1", worker.port)))
         assert worker.get("/health/live")[0] == 200
-        open_files = len(list(Path(f"/proc/{worker.process.pid}/fd").iterdir()))
-        assert open_files < SPARE_FILES
+        assert psutil.Process(worker.process.pid).num_fds() < SPARE_FILES
 
 
 def test_a_failure_is_logged_once_and_ends_the_process(start: Callable[..., Worker]) -> None:
