@@ -1,8 +1,9 @@
 """How every process of the house serves HTTP/1.1: uvicorn with httptools, and limits on what a client may occupy.
 
-Start reading at `server_config`; `guarded_protocol` is what a connection may do, `connection_watch` looks after all of
-them, `whole_answers` is how the application may answer. It may import `command_api.problems`, since what fails below the
-application is a problem document like any other, and what `command_api.hot_dispatch` asks of a server.
+Start reading at `server_config`; `guarded_protocol` is what a connection may do, `request_fields` which requests are none,
+`connection_watch` looks after all of them, `whole_answers` is how the application may answer. It may import
+`command_api.problems`, since what fails below the application is a problem document like any other, and what
+`command_api.hot_dispatch` asks of a server.
 """
 
 import resource

@@ -5,7 +5,6 @@ an answer, and ends the connection: after a request whose end is unknown nothing
 """
 
 import asyncio
-import re
 import socket
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -14,6 +13,7 @@ from weakref import ref
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from bootstrap.http_server.request_fields import what_is_wrong
 from bootstrap.http_server.whole_answers import answer_at_once, answer_bytes
 from command_api.hot_dispatch import AT_ONCE
 from command_api.problems import WrongMethod, problem
@@ -24,7 +24,6 @@ from schemas.errors import (
     Overloaded,
     Rejected,
     RequestTimeout,
-    TransferCodingUnknown,
 )
 
 if TYPE_CHECKING:
@@ -36,8 +35,6 @@ SEND_BUFFER_BYTES: Final = 64 * 1024
 """What the system holds of answers that a client does not take (Linux doubles it); unbounded, it grows to megabytes."""
 LINGER_S: Final = 2.0
 LINGER_BYTES: Final = 256 * 1024
-_HOST: Final = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*)(?::[0-9]*)?")
-"""`uri-host [":" port]` (RFC 9110 section 7.2, RFC 3986 section 3.2.2), without IP addresses of a future version."""
 _NOT_TAKEN: Final = frozenset({b"upgrade", b"http2-settings"})
 _ENDING: Final = object()
 _UNUSED: Final = object()
@@ -117,7 +114,9 @@ class GuardedProtocol(HttpToolsProtocol):
             self._stop(HeadersTooLarge())
         if self.parser.should_upgrade():
             return  # `_without_upgrade` reads it anew
-        self._require_fields()
+        wrong = what_is_wrong(self.headers, self.parser.get_http_version())
+        if wrong is not None:
+            self._stop(wrong)
         super().on_headers_complete()
         # The application runs no earlier than in the next turn of the loop.
         self.scope["extensions"] = {AT_ONCE: {"answer": partial(answer_at_once, ref(self.cycle))}}
@@ -197,22 +196,6 @@ class GuardedProtocol(HttpToolsProtocol):
     def _stop(self, refusal: Rejected) -> None:
         self._asked = refusal
         raise _RefusedHead
-
-    def _require_fields(self) -> None:
-        """One Host that can be one, and a body that is read as it was written."""
-        hosts, codings = [], []
-        for name, value in self.headers:
-            if name == b"host":
-                hosts.append(value)
-            elif name == b"transfer-encoding":
-                codings += [coding.strip() for coding in value.lower().split(b",")]
-        if len(hosts) != 1 and (hosts or self.parser.get_http_version() == "1.1"):
-            self._stop(MalformedRequest("A request names its Host once (RFC 9112 section 3.2)."))
-        if hosts and not _HOST.fullmatch(hosts[0]):
-            self._stop(MalformedRequest("The Host is no host with or without a port (RFC 9112 section 3.2)."))
-        # The parser refuses what does not end in `chunked`, and else hands on what another coding has made of the body.
-        if len(codings) > 1 and codings[-1] == b"chunked" and set(codings) != {b"chunked"}:
-            self._stop(TransferCodingUnknown())
 
     def _head_bytes(self) -> int:
         return len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
