@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Final, TypedDict
 
 from bootstrap.bench import BenchError, report
+from bootstrap.bench.at_once import AtOnce
 from bootstrap.bench.authorize import AuthorizeRow
 from bootstrap.bench.balance import BalanceRow
 from bootstrap.bench.create import BODY, CreateRow, PacedRow
@@ -29,7 +30,7 @@ LEDGER: Final = "ledger"
 FLOW: Final = "flow"
 BARE: Final = "bare"
 SINGLE: Final = "transaction_a_request"
-NEEDED_BY: Final = {"paced": "create", "authorize": "create"}
+NEEDED_BY: Final = {"paced": "create", "authorize": "create", "observed": "unobserved", "unobserved": "observed"}
 """What has to be measured in the same round before a row can be."""
 
 
@@ -57,8 +58,8 @@ class Rows:
             "rebuild": lambda: RebuildRow(report.REBUILD, ground.dsn(LEDGER)),
             "live": lambda: LiveRow(report.LIVE, self._pipeline),
             "flow": lambda: FlowRow(report.FLOW, self._pipeline, self._bearers, **self._times),
-            "observed": lambda: CreateRow(report.OBSERVED, self._watched("observed"), **self._times),
-            "unobserved": lambda: CreateRow(report.UNOBSERVED, self._watched("unobserved"), **self._times),
+            "observed": lambda: self._with_and_without.part(report.OBSERVED),
+            "unobserved": lambda: self._with_and_without.part(report.UNOBSERVED),
         }
 
     def chosen(self) -> list[Row]:
@@ -112,6 +113,11 @@ class Rows:
     def _single(self) -> LoadedServer:
         merchants = install(self._ground, SINGLE)
         return self._server("single", "bootstrap.bench.transaction_a_request", merchants, database=SINGLE)
+
+    @cached_property
+    def _with_and_without(self) -> AtOnce:
+        names = {report.OBSERVED: "observed", report.UNOBSERVED: "unobserved"}
+        return AtOnce([CreateRow(row, self._watched(name), **self._times) for row, name in names.items()])
 
     def _watched(self, name: str) -> LoadedServer:
         """The API with or without all that tells of it, on a log of its own, so that both grow alike."""

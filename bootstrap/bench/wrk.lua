@@ -32,8 +32,8 @@ end
 function done(summary, latency)
     local errors = summary.errors
     io.write(string.format(
-        '\n{"answers":%d,"took_us":%d,"p50_us":%d,"p99_us":%d,"refused":%d,"broken":%d}\n',
+        '\n{"answers":%d,"took_us":%d,"p50_us":%d,"p99_us":%d,"refused":%d,"broken":%d,"cpu_us":%d}\n',
         summary.requests, summary.duration, latency:percentile(50), latency:percentile(99), errors.status,
-        errors.connect + errors.read + errors.write + errors.timeout
+        errors.connect + errors.read + errors.write + errors.timeout, os.clock() * 1000000
     ))
 end

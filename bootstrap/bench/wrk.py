@@ -5,7 +5,6 @@ generator does.
 """
 
 import contextlib
-import resource
 import shutil
 import subprocess
 from math import ceil
@@ -28,7 +27,10 @@ _LEAST_SECONDS: Final = 1.0
 
 
 class WrkAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """What `wrk.lua` says at the end; `refused` are answers above 399, `broken` connections that failed."""
+    """What `wrk.lua` says at the end; `refused` are answers above 399, `broken` connections that failed.
+
+    `cpu_us` is what wrk itself used of a core since it was started.
+    """
 
     answers: int
     took_us: int
@@ -36,6 +38,7 @@ class WrkAnswer(msgspec.Struct, frozen=True, kw_only=True):
     p99_us: int
     refused: int
     broken: int
+    cpu_us: int
 
 
 def find_wrk() -> Path | None:
@@ -80,7 +83,6 @@ def _run(program: Path, load: Load, folder: Path) -> LoadResult:
     log_path.unlink(missing_ok=True)
     command = [str(program), "-t1", f"-c{load.connections}", f"-d{load.seconds:.0f}s", "--timeout", "20s"]
     command += ["-s", str(SCRIPT), f"http://{LOOPBACK}:{load.port}/", "--", *arguments]
-    used = _children_cpu_s()
     running = child.start(NAME, command, log_path=log_path)
     try:
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -89,8 +91,7 @@ def _run(program: Path, load: Load, folder: Path) -> LoadResult:
         running.stop(timeout_s=1.0)
     if running.exit_code != 0:
         raise BenchError(f"wrk ended with {running.exit_code}:\n{tail(log_path)}")
-    answer = parse_answer(log_path.read_text(encoding="utf-8"))
-    return _result(load, answer, _children_cpu_s() - used)
+    return _result(load, parse_answer(log_path.read_text(encoding="utf-8")))
 
 
 def parse_answer(output: str) -> WrkAnswer:
@@ -106,7 +107,7 @@ def parse_answer(output: str) -> WrkAnswer:
         raise BenchError(f"wrk does not say what came of it ({error}):\n{output}") from error
 
 
-def _result(load: Load, answer: WrkAnswer, cpu_s: float) -> LoadResult:
+def _result(load: Load, answer: WrkAnswer) -> LoadResult:
     if answer.refused:
         raise Refused(f"{load.method} {load.path} was refused {answer.refused} times of {answer.answers}")
     if answer.broken:
@@ -118,7 +119,7 @@ def _result(load: Load, answer: WrkAnswer, cpu_s: float) -> LoadResult:
         elapsed_s=answer.took_us / 1_000_000,
         p50_ms=answer.p50_us / 1000,
         p99_ms=answer.p99_us / 1000,
-        generator_cpu=cpu_s / (answer.took_us / 1_000_000),
+        generator_cpu=answer.cpu_us / answer.took_us,
         generator=NAME,
     )
 
@@ -135,9 +136,3 @@ def _lua_table(load: Load) -> str:
 def _lua_string(text: bytes) -> str:
     """A Lua string of exactly these bytes."""
     return '"' + "".join(f"\\{byte:03d}" for byte in text) + '"'
-
-
-def _children_cpu_s() -> float:
-    """Seconds of a core that this process's ended children have used; one child at a time ends here."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime

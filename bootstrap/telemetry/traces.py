@@ -99,7 +99,7 @@ def start_tracing(process: str, settings: TelemetrySettings, *, folder: Path) ->
         return None
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"traces-{process}.jsonl"
-    spans = path.open("a", encoding="utf-8", buffering=1)
+    spans = path.open("a", encoding="utf-8")
     provider = tracer_provider(process, spans, settings.otlp_endpoint, path=path)
     TRACING.start(provider.get_tracer("guilder"))
     _log.info("tracing is on", sampled=settings.sampled, file=spans.name, collector=settings.otlp_endpoint)

@@ -1,12 +1,14 @@
 """What the report makes of the rounds."""
 
 from io import StringIO
+from threading import Barrier
 
 import msgspec
 import pytest
 from rich.console import Console
 
-from bootstrap.bench import report, report_table
+from bootstrap.bench import BenchError, report, report_table
+from bootstrap.bench.at_once import AtOnce
 from bootstrap.bench.bench import take_turns
 from bootstrap.bench.conditions import Conditions
 from bootstrap.bench.flow_round import FlowRound
@@ -143,3 +145,38 @@ def test_rows_take_turns() -> None:
     measured = take_turns([Noted("a"), Noted("b")], 2)
     assert order == [("a", 0), ("b", 0), ("a", 1), ("b", 1)]
     assert measured["b"] == [Measured(per_second=0.0), Measured(per_second=1.0)]
+
+
+def test_rows_that_are_measured_at_once_share_a_round() -> None:
+    met = Barrier(2, timeout=10)
+    measured: list[tuple[str, int]] = []
+
+    class Meeting:
+        """Goes on only while the other is measured too."""
+
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        def measure(self, number: int) -> Measured:
+            met.wait()
+            measured.append((self.name, number))
+            return Measured(per_second=len(self.name) + number)
+
+    together = AtOnce([Meeting("a"), Meeting("bb")])
+    rounds = take_turns([together.part("bb"), together.part("a")], 2)
+    assert rounds == {
+        "bb": [Measured(per_second=2), Measured(per_second=3)],
+        "a": [Measured(per_second=1), Measured(per_second=2)],
+    }
+    assert sorted(measured) == [("a", 0), ("a", 1), ("bb", 0), ("bb", 1)]
+
+
+def test_one_that_fails_fails_all_that_are_measured_with_it() -> None:
+    class Failing:
+        name = "a"
+
+        def measure(self, _number: int) -> Measured:
+            raise BenchError("no answer")
+
+    with pytest.raises(BenchError, match="no answer"):
+        AtOnce([Failing()]).part("a").measure(0)

@@ -37,13 +37,22 @@ def wrk(tmp_path: Path) -> Path:
 
 
 def answers(home: Path, **fields: int) -> None:
-    usual = {"answers": 300, "took_us": 2_000_000, "p50_us": 1500, "p99_us": 9000, "refused": 0, "broken": 0}
+    usual = {
+        "answers": 300,
+        "took_us": 2_000_000,
+        "p50_us": 1500,
+        "p99_us": 9000,
+        "refused": 0,
+        "broken": 0,
+        "cpu_us": 500_000,
+    }
     (home / "answer").write_text(json.dumps({**usual, **fields}))
 
 
 def test_its_answer_becomes_the_result(wrk: Path, tmp_path: Path) -> None:
     result = run_wrk(wrk, LOAD, tmp_path / "files")
     assert (result.per_second, result.p50_ms, result.p99_ms, result.generator) == (150, 1.5, 9, "wrk")
+    assert result.generator_cpu == 0.25
     (arguments, _) = json.loads((tmp_path / "calls.json").read_text())[0]
     assert arguments[:3] == ["-t1", "-c4", "-d2s"]
     assert "http://127.0.0.1:8080/" in arguments

@@ -20,7 +20,10 @@ from schemas.card_numbers import is_card_number
 PSP_KEY = "hunter2/hunter2"
 BASE64_URL = string.ascii_letters + string.digits + "-_"
 # What may stand around a secret: anything but what would make it part of a longer word or number.
-AROUND = st.text(st.characters(codec="utf-8", exclude_categories=("L", "N", "Cs"), exclude_characters="-_ /@:+.~"))
+ASCII_AROUND = st.text(st.sampled_from(" \n\t\"'()[]{},;|<>"))
+AROUND = ASCII_AROUND | st.text(
+    st.characters(codec="utf-8", exclude_categories=("L", "N", "Cs"), exclude_characters="-_ /@:+.~")
+)
 
 
 def with_check_digit(digits: str) -> str:
@@ -188,3 +191,18 @@ def test_a_long_line_is_cheap_to_read() -> None:
     rng = random.Random(7)
     text = "".join(rng.choice("0123456789- ") for _ in range(50_000))
     assert len(Redaction([PSP_KEY]).text(text)) > 25_000
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "gk_live_abcdefgh",
+        "Bearer abcdefgh",
+        "basic abcdefgh",
+        "AUTHORIZATION: abcdefgh",
+        "a://b:abcdefgh@c",
+        "abcdefgh",
+    ],
+)
+def test_each_mark_of_a_secret_is_enough_by_itself(text: str) -> None:
+    assert "abcdefgh" not in Redaction(["abcdefgh"] if text == "abcdefgh" else []).text(text)
