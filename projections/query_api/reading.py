@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from functools import partial
 from typing import Any, Final, TypeVar
 
 import asyncpg
@@ -19,7 +18,8 @@ from schemas.tick_batch import TickBatch
 from schemas.timestamps import parse_rfc3339
 
 Key = TypeVar("Key", bound=Hashable)
-Found = TypeVar("Found", bound=Mapping[Any, Any])
+Found = TypeVar("Found")
+Read = Callable[[Sequence[Key]], Awaitable[Mapping[Key, Found]]]
 
 ROLE: Final = "guilder_projections"
 _KEYS_OF_A_QUERY: Final = 512
@@ -54,12 +54,12 @@ class QueryServices:
         """Which generation of each projection was live when it was last read; it may have been switched since."""
         self._batches: dict[Any, TickBatch[Any, Any]] = {}
 
-    def batched(self, read: "Callable[[QueryServices, Sequence[Key]], Awaitable[Found]]") -> "TickBatch[Key, Any]":
-        """The batch through which all calls ask `read`, which answers many keys with one query."""
-        batch = self._batches.get(read)
+    def batched(self, reader: "Callable[[QueryServices], Read[Key, Found]]") -> "TickBatch[Key, Found]":
+        """The batch through which all calls ask the `reader` of these services, which answers many keys with one query."""
+        batch = self._batches.get(reader)
         if batch is None:
             # One at a time: what is asked so often is in PostgreSQL's memory, and the fewer queries, the less each answer costs.
-            batch = self._batches[read] = TickBatch(partial(read, self), limit=_KEYS_OF_A_QUERY, at_once=1)
+            batch = self._batches[reader] = TickBatch(reader(self), limit=_KEYS_OF_A_QUERY, at_once=1)
         return batch
 
     @classmethod

@@ -24,6 +24,7 @@ from tests.conftest import TEST_SHARDS, with_database
 from tests.projections.events import an_id
 from tests.projections.history import History, Payment, write_log
 
+BALANCES = "/v1/balances"
 ROUTES_BY_PATH = {route.path: route for route in ROUTES}
 OPERATOR = Principal(
     merchant_id=None, livemode=None, scopes=frozenset({"audit:read"}), actor=Actor(type="operator", id="operator")
@@ -74,6 +75,12 @@ class Api:
         rendered = msgspec.json.encode(self.last.body)
         msgspec.json.decode(rendered, type=route.response)
         return msgspec.json.decode(rendered)
+
+
+async def held(api: Api, history: History, **query: str) -> dict[str, tuple[int, int]]:
+    """What the history's merchant is owed, pending and available by currency."""
+    found = await api.get(merchant(history.merchant_id), BALANCES, query)
+    return {row["currency"]: (row["pending"], row["available"]) for row in found["balances"]}
 
 
 def history_of_five() -> History:

@@ -1,6 +1,5 @@
 """The ledger over HTTP: accounts, entries, trial balance and balances, now and as of any position or time."""
 
-import asyncio
 from typing import Any
 
 import asyncpg
@@ -17,16 +16,11 @@ from schemas.timestamps import rfc3339
 from tests.conftest import TEST_SHARDS
 from tests.projections.events import DECLINE, START_MS, an_id, available, lot_available, refund_requested, result
 from tests.projections.history import History, Payment, worked_case, write_log
-from tests.projections.query_api.conftest import OPERATOR, Api, Feed, merchant
+from tests.projections.query_api.conftest import BALANCES, OPERATOR, Api, Feed, held, merchant
 
 ACCOUNTS, ENTRIES = "/v1/ledger/accounts", "/v1/ledger/accounts/{id}/entries"
-TRIAL_BALANCE, BALANCES = "/v1/ledger/trial_balance", "/v1/balances"
+TRIAL_BALANCE = "/v1/ledger/trial_balance"
 SHARDS = "0:0,1:{},2:7,3:0"
-
-
-async def held(api: Api, history: History, **query: str) -> dict[str, tuple[int, int]]:
-    found = await api.get(merchant(history.merchant_id), BALANCES, query)
-    return {row["currency"]: (row["pending"], row["available"]) for row in found["balances"]}
 
 
 async def test_balances_are_what_the_merchant_is_owed(api: Api, history: History, neighbour: History) -> None:
@@ -73,53 +67,6 @@ async def test_effect_is_asked_apart_from_knowledge(api: Api, history: History) 
 async def test_a_time_of_no_year_of_four_digits_is_refused(api: Api, parameter: str, text: str) -> None:
     with pytest.raises(ValidationFailed):
         await api.get(OPERATOR, TRIAL_BALANCE, {parameter: text})
-
-
-async def test_the_quick_answer_and_the_thorough_one_are_the_same(api: Api, history: History) -> None:
-    mine = merchant(history.merchant_id)
-    await api.get(mine, TRIAL_BALANCE)
-    quick = await api.get(mine, BALANCES)
-    quick_headers = api.last.headers
-    thorough = await api.get(mine, BALANCES, min_position="1:1")
-    assert (quick, quick_headers) == (thorough, api.last.headers)
-
-
-@pytest.mark.parametrize("dropped", [False, True])
-async def test_a_balance_follows_the_live_generation_at_once(
-    own_api: Api, connection: Any, history: History, dropped: bool
-) -> None:
-    assert await held(own_api, history) == {"EUR": (6740, 0)}
-    assert await held(own_api, history) == {"EUR": (6740, 0)}
-    await connection.execute("SELECT create_ledger_generation(2)")
-    await connection.execute("UPDATE live SET generation = 2 WHERE projection = 'ledger'")
-    if dropped:
-        await connection.execute("DROP SCHEMA ledger_1 CASCADE")
-    assert await held(own_api, history) == {}
-    assert own_api.last.headers == {"Guilder-Position": "1:0"}
-    assert await held(own_api, history) == {}
-
-
-async def test_balances_are_asked_for_with_one_query_at_a_time(
-    own_api: Api, database: str, history: History, neighbour: History
-) -> None:
-    await held(own_api, history)  # from here on the live generation is known
-    holder: Any = await asyncpg.connect(database)
-    watcher: Any = await asyncpg.connect(database)
-    asked = []
-    try:
-        async with holder.transaction():
-            await holder.execute("LOCK TABLE live IN ACCESS EXCLUSIVE MODE")
-            for who in (history, neighbour, history, neighbour):
-                asked.append(asyncio.create_task(held(own_api, who)))
-                await asyncio.sleep(0.1)  # time enough for a query to reach the lock
-            at_once = await watcher.fetchval(
-                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-            )
-    finally:
-        await holder.close()
-        await watcher.close()
-    assert at_once == 1
-    assert await asyncio.gather(*asked) == [{"EUR": (6740, 0)}, {"USD": (9680, 0)}] * 2
 
 
 async def test_the_operator_names_the_merchant(api: Api, history: History, neighbour: History) -> None:
