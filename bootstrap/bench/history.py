@@ -89,7 +89,8 @@ async def measured(
         BenchError: two of them are too close.
     """
     store = await EventStore.open(StoreOptions(dsn=dsn, cached_bytes=_CACHED_BYTES))
-    services = await QueryServices.open(dsn, shards=store.shards)
+    # For the same reason no balance is kept that need not be read again.
+    services = await QueryServices.open(dsn, shards=store.shards, kept_answers=0)
     points, paid = [], list[UUID]()
     try:
         for size in plan.sizes:

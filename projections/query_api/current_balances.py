@@ -19,7 +19,7 @@ from schemas.routes import Answer
 Asked = tuple[UUID, bool | None]
 """A merchant, and the mode that the caller may see; null: both."""
 
-_KEPT: Final = 10_000
+_PARTIES: Final = 10_000
 _encoder: Final = msgspec.json.Encoder()
 
 # One statement is one snapshot: its schema is the generation that was live a moment ago, so it says which one is live now.
@@ -128,7 +128,7 @@ class CurrentBalances:
         # Rendered once, for all who ask the same until it moves.
         answer = Answer(status=200, body=msgspec.Raw(_encoder.encode(body)), headers={"Guilder-Position": body.as_of})
         kept = self._kept[key] = _Kept(generation, moved.position, answer)
-        if len(self._kept) > _KEPT:
+        if len(self._kept) > self._services.kept_answers:
             self._kept.popitem(last=False)
         return kept
 
@@ -139,7 +139,7 @@ def _question(number: int, key: Asked, known: _Kept | None) -> _Question:
     return _Question(number, shard_of(merchant_id), _party(merchant_id), livemode, position)
 
 
-@lru_cache(maxsize=_KEPT)
+@lru_cache(maxsize=_PARTIES)
 def _party(merchant_id: UUID) -> str:
     """How the ledger names a merchant; the same ones ask all the time."""
     return public_id(Prefix.MERCHANT, merchant_id)

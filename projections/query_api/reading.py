@@ -22,6 +22,7 @@ Found = TypeVar("Found")
 Read = Callable[[Sequence[Key]], Awaitable[Mapping[Key, Found]]]
 
 ROLE: Final = "guilder_projections"
+KEPT_ANSWERS: Final = 10_000
 _KEYS_OF_A_QUERY: Final = 512
 MIN_POSITION_HEADER: Final = "guilder-min-position"
 _POLL_S: Final = 0.02
@@ -43,13 +44,15 @@ _POSITIONS_AT: Final = "SELECT s AS shard, position_at(s, $2) AS position FROM u
 class QueryServices:
     """What the routes over read models need: a pool of connections that can write nothing, and the number of shards.
 
-    `max_wait_s` bounds how long a read waits for its read model to reach a position.
+    `max_wait_s` bounds how long a read waits for its read model to reach a position, `kept_answers` how many answers are
+    kept for as long as they hold.
     """
 
-    def __init__(self, pool: Any, *, shards: int, max_wait_s: float = 5.0) -> None:
+    def __init__(self, pool: Any, *, shards: int, max_wait_s: float = 5.0, kept_answers: int = KEPT_ANSWERS) -> None:
         self.pool = pool
         self.shards = shards
         self.max_wait_s = max_wait_s
+        self.kept_answers = kept_answers
         self.last_seen: dict[str, int] = {}
         """Which generation of each projection was live when it was last read; it may have been switched since."""
         self._batches: dict[Any, TickBatch[Any, Any]] = {}
@@ -64,7 +67,14 @@ class QueryServices:
 
     @classmethod
     async def open(
-        cls, dsn: str, *, shards: int, connections: int = 8, statement_timeout_ms: int = 10_000, max_wait_s: float = 5.0
+        cls,
+        dsn: str,
+        *,
+        shards: int,
+        connections: int = 8,
+        statement_timeout_ms: int = 10_000,
+        max_wait_s: float = 5.0,
+        kept_answers: int = KEPT_ANSWERS,
     ) -> "QueryServices":
         """Connect as the projections' role, read-only."""
         pool = await asyncpg.create_pool(
@@ -82,7 +92,7 @@ class QueryServices:
                 "application_name": "guilder-query-api",
             },
         )
-        return cls(pool, shards=shards, max_wait_s=max_wait_s)
+        return cls(pool, shards=shards, max_wait_s=max_wait_s, kept_answers=kept_answers)
 
     async def close(self) -> None:
         """Close the connections once the running reads have ended."""

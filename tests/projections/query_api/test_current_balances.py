@@ -6,7 +6,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from projections.query_api import current_balances
+from projections.query_api.current_balances import CurrentBalances
 from schemas.identifiers import Prefix, public_id
 from tests.projections.history import History, Payment
 from tests.projections.query_api.conftest import BALANCES, OPERATOR, Api, Feed, held, merchant
@@ -98,13 +98,11 @@ async def test_each_mode_is_kept_apart(own_api: Api, history: History) -> None:
         assert [row["livemode"] for row in both["balances"]] == [False]
 
 
-async def test_so_many_answers_are_kept_and_no_more(
-    own_api: Api, history: History, neighbour: History, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(current_balances, "_KEPT", 1)
+async def test_so_many_answers_are_kept_and_no_more(own_api: Api, history: History, neighbour: History) -> None:
+    own_api.services.kept_answers = 1
     await held(own_api, history)  # from here on the live generation is known
     asked = [(history.merchant_id, False), (neighbour.merchant_id, False)]
-    reader = current_balances.CurrentBalances(own_api.services)
+    reader = CurrentBalances(own_api.services)
     first = await reader(asked)
     assert list(reader._kept) == asked[1:]
     assert await reader(asked) == first
