@@ -10,7 +10,7 @@ import pytest
 from bootstrap.http_server import connection_watch, with_files_for
 from bootstrap.http_server.guarded_protocol import LINGER_BYTES, MAX_WIRE_BYTES, GuardedProtocol
 from bootstrap.settings import HttpLimits
-from tests.bootstrap.http_server.conftest import Place, Serve
+from tests.bootstrap.http_server.conftest import Place, Raw, Serve
 from tests.bootstrap.http_server.test_framing import CHUNKED, HIDDEN, POST, check_problem
 
 GET = b"GET /p HTTP/1.1\r\nHost: a\r\n"
@@ -162,27 +162,77 @@ def is_open(place: Place) -> bool:
     return any(cast("GuardedProtocol", connection)._open for connection in place.state.connections)
 
 
+async def used(place: Place) -> Raw:
+    """A connection that has brought a request, and waits for its client to bring another."""
+    raw = await place.open()
+    await raw.send(GET + b"\r\n")
+    assert (await raw.answer()).status == 200
+    return raw
+
+
+async def kept_waiting(place: Place, connections: int) -> None:
+    """Until so many have kept the server waiting for longer than a look takes to come round."""
+    loop = asyncio.get_running_loop()
+
+    def long_enough(one: Any) -> bool:
+        since = cast("GuardedProtocol", one).kept_waiting_since()
+        return since is not None and since <= loop.time() - connection_watch.LOOK_EVERY_S
+
+    await until(lambda: sum(map(long_enough, place.state.connections)) == connections)
+
+
 async def test_who_has_brought_no_request_gives_way_when_the_house_is_full(serve: Serve) -> None:
     async with serve(max_connections=3) as place:
-        used = await place.open()
-        await used.send(GET + b"\r\n")
-        assert (await used.answer()).status == 200
-        idle, partial = await place.open(), await place.open()
+        proven, idle = await used(place), await place.open()
+        await kept_waiting(place, 2)
+        partial = await place.open()
         await partial.send(GET)
-        assert await place.still_serves()
+        await kept_waiting(place, 3)
+        newcomers = [await used(place), await used(place)]
         assert await idle.ended()
-        assert await place.still_serves()
         assert await partial.ended()
-        await used.send(GET + b"\r\n")
-        assert (await used.answer()).status == 200
+        for raw in (proven, *newcomers):
+            await raw.send(GET + b"\r\n")
+            assert (await raw.answer()).status == 200
 
 
-async def test_a_house_full_of_customers_turns_others_away(serve: Serve) -> None:
+async def test_a_request_that_takes_no_key_reserves_no_place(serve: Serve) -> None:
+    async with serve(max_connections=3) as place:
+        longest, unfinished = await used(place), await used(place)
+        await unfinished.send(GET)
+        await kept_waiting(place, 2)
+        busy = await place.open()
+        await busy.send(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n")
+        await place.application.slow_begun.wait()
+        await longest.send(GET + b"\r\n")
+        assert (await longest.answer()).status == 200
+        await kept_waiting(place, 2)
+        assert await place.still_serves()
+        assert await unfinished.ended()
+        await kept_waiting(place, 2)
+        assert await place.still_serves()
+        assert await longest.ended()
+        place.application.may_go.set()
+        assert (await busy.answer()).status == 200
+
+
+async def test_who_has_just_come_is_not_the_first_to_go(serve: Serve) -> None:
+    async with serve(max_connections=3) as place:
+        for _ in range(2):
+            await used(place)
+        await kept_waiting(place, 2)
+        just_come = await place.open()
+        assert await place.still_serves()
+        await just_come.send(GET + b"\r\n")
+        assert (await just_come.answer()).status == 200
+
+
+async def test_a_house_full_of_work_turns_others_away(serve: Serve) -> None:
     async with serve(max_connections=2) as place:
         for _ in range(2):
-            used = await place.open()
-            await used.send(GET + b"\r\n")
-            assert (await used.answer()).status == 200
+            await (await place.open()).send(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n")
+        await until(lambda: len(place.application.served) == 2)
+        await asyncio.sleep(3 * connection_watch.LOOK_EVERY_S)
         answer = await place.ask(GET + b"\r\n")
         check_problem(answer, 503, "overloaded")
         assert answer.headers["retry-after"]
