@@ -5,8 +5,8 @@ that arrives and is answered in the ordinary way costs no timer.
 """
 
 import asyncio
-from collections import deque
-from operator import itemgetter
+from collections import OrderedDict
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 import prometheus_client
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from bootstrap.http_server.guarded_protocol import GuardedProtocol
 
 LOOK_EVERY_S: Final = 1.0
+UNPROVEN_FOR_S: Final = 1.0
+"""How long a new connection may take for its first request before it is the first to give way."""
+_LOOKED_AT: Final = 64
 
 _OPEN: Final = prometheus_client.Gauge("guilder_http_connections", "Open connections.")
 _REFUSED: Final = prometheus_client.Counter(
@@ -33,10 +36,9 @@ class ConnectionWatch:
     def __init__(self, limits: HttpLimits, request_ids: RequestIds) -> None:
         self.limits = limits
         self.request_ids = request_ids
-        self._connections: dict[GuardedProtocol, None] = {}  # the oldest first
-        self._unproven: dict[GuardedProtocol, None] = {}
-        self._may_go: deque[GuardedProtocol] = deque()
-        self._may_go_since = float("-inf")
+        # The one that has gone without an answer for longest first.
+        self._connections: OrderedDict[GuardedProtocol, None] = OrderedDict()
+        self._unproven: dict[GuardedProtocol, float] = {}  # with when they came, by the loop's clock; the oldest first
         self._timer: asyncio.TimerHandle | None = None
 
     def admit(self, connection: "GuardedProtocol") -> bool:
@@ -44,18 +46,23 @@ class ConnectionWatch:
 
         A full house is no reason to turn anyone away while some in it only keep the server waiting: one of them gives way.
         """
+        full = len(self._connections) >= self.limits.max_connections
+        other = self._who_gives_way() if full else None
+        if other is not None:
+            self.gone(other)
+            other.give_way()
         self._connections[connection] = None
         _OPEN.inc()
         if self._timer is None:
             self._look_again_later()
-        if len(self._connections) > self.limits.max_connections:
-            other = self._who_gives_way()
-            if other is None:
-                return False
-            self._unproven.pop(other, None)
-            other.give_way()
-        self._unproven[connection] = None
+        if full and other is None:
+            return False
+        self._unproven[connection] = asyncio.get_running_loop().time()
         return True
+
+    def answered(self, connection: "GuardedProtocol") -> None:
+        """The connection was answered a request."""
+        self._connections.move_to_end(connection)
 
     def proven(self, connection: "GuardedProtocol") -> None:
         """The connection has brought the head of a request."""
@@ -73,25 +80,19 @@ class ConnectionWatch:
         _REFUSED.labels(code).inc()
 
     def _who_gives_way(self) -> "GuardedProtocol | None":
-        """Whoever has brought no request, then whoever has kept the server waiting for longest; null: all are at work.
+        """Who has brought no request for a while, or else has gone without an answer for longest and only keeps us waiting.
 
-        To have brought a request is no merit, since it takes no key. Who has come within the last second goes only where
-        nobody else could, for its request may be on its way: else a stream of new connections, on top of those that fill
-        the house, would leave nobody the time to bring one. The list is made once a second at most, for it takes a while.
+        To have brought a request reserves no place, since that takes no key. Who has just come is of those who are
+        answered last, so that newcomers have the time to ask however many come. Null: all that were looked at are served.
         """
-        now = asyncio.get_running_loop().time()
-        if not self._may_go and now - self._may_go_since >= LOOK_EVERY_S:
-            self._may_go_since = now
-            since = {one: one.kept_waiting_since() for one in self._connections}
-            waiting = [
-                (one.proven, at, one) for one, at in since.items() if at is not None and at <= now - LOOK_EVERY_S
-            ]
-            self._may_go.extend(one for *_, one in sorted(waiting, key=itemgetter(0, 1)))
-        while self._may_go:
-            one = self._may_go.popleft()
-            if one in self._connections and one.kept_waiting_since() is not None:
+        oldest = next(iter(self._unproven), None)
+        if oldest is not None and asyncio.get_running_loop().time() - self._unproven[oldest] > UNPROVEN_FOR_S:
+            return oldest
+        for one in list(islice(self._connections, _LOOKED_AT)):
+            if one.keeps_waiting():
                 return one
-        return next(iter(self._unproven), None)
+            self._connections.move_to_end(one)
+        return None
 
     def _look_again_later(self) -> None:
         self._timer = asyncio.get_running_loop().call_later(LOOK_EVERY_S, self._look)

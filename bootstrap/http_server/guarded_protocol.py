@@ -126,7 +126,8 @@ class GuardedProtocol(HttpToolsProtocol):
         # The application runs no earlier than in the next turn of the loop.
         self.scope["extensions"] = {AT_ONCE: {"answer": partial(answer_at_once, ref(self.cycle))}}
         if self.expect_100_continue or not self.cycle.keep_alive:
-            self.cycle.transport = OrderlyTransport(self.transport, self._end)
+            ending: Any = OrderlyTransport(self.transport, self._end)
+            self.cycle.transport = ending
         if self.scope["http_version"] == "1.0":
             # It knows no 100, and would take it for the answer (RFC 9110 section 10.1.1).
             self.cycle.waiting_for_100_continue = False
@@ -154,6 +155,7 @@ class GuardedProtocol(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         self.flow.resume_reading()
+        self._watch.answered(self)
         if self.pipeline and not self._answered:
             cycle, app = self.pipeline.pop()
             self._start_asgi_task(cycle, app)
@@ -188,10 +190,9 @@ class GuardedProtocol(HttpToolsProtocol):
         elif waited_s > limits.keep_alive_s:
             self.transport.close()
 
-    def kept_waiting_since(self) -> float | None:
-        """Since when its client has kept the server waiting, as far as `look` knows; null: it does not, or not for long."""
-        waits_for = self._waits_for()
-        return None if waits_for is None or waits_for is not self._seen else self._seen_at
+    def keeps_waiting(self) -> bool:
+        """Whether it is the client that something is waited for from."""
+        return self._waits_for() is not None
 
     def give_way(self) -> None:
         """Make room for another connection."""

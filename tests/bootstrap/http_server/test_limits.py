@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Iterable
 from typing import Any, cast
+from unittest.mock import Mock
+from uuid import UUID
 
 import prometheus_client
 import pytest
@@ -10,6 +12,7 @@ import pytest
 from bootstrap.http_server import connection_watch, with_files_for
 from bootstrap.http_server.guarded_protocol import LINGER_BYTES, MAX_WIRE_BYTES, GuardedProtocol
 from bootstrap.settings import HttpLimits
+from command_api.request_ids import RequestIds
 from tests.bootstrap.http_server.conftest import Place, Raw, Serve
 from tests.bootstrap.http_server.test_framing import CHUNKED, HIDDEN, POST, check_problem
 
@@ -170,24 +173,14 @@ async def used(place: Place) -> Raw:
     return raw
 
 
-async def kept_waiting(place: Place, connections: int) -> None:
-    """Until so many have kept the server waiting for longer than a look takes to come round."""
-    loop = asyncio.get_running_loop()
-
-    def long_enough(one: Any) -> bool:
-        since = cast("GuardedProtocol", one).kept_waiting_since()
-        return since is not None and since <= loop.time() - connection_watch.LOOK_EVERY_S
-
-    await until(lambda: sum(map(long_enough, place.state.connections)) == connections)
-
-
-async def test_who_has_brought_no_request_gives_way_when_the_house_is_full(serve: Serve) -> None:
+async def test_who_has_brought_no_request_gives_way_when_the_house_is_full(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection_watch, "UNPROVEN_FOR_S", 0)
     async with serve(max_connections=3) as place:
-        proven, idle = await used(place), await place.open()
-        await kept_waiting(place, 2)
-        partial = await place.open()
+        proven, idle, partial = await used(place), await place.open(), await place.open()
         await partial.send(GET)
-        await kept_waiting(place, 3)
+        await until(lambda: is_open(place))
         newcomers = [await used(place), await used(place)]
         assert await idle.ended()
         assert await partial.ended()
@@ -197,21 +190,16 @@ async def test_who_has_brought_no_request_gives_way_when_the_house_is_full(serve
 
 
 async def test_a_request_that_takes_no_key_reserves_no_place(serve: Serve) -> None:
-    async with serve(max_connections=3) as place:
-        longest, unfinished = await used(place), await used(place)
+    async with serve(max_connections=4) as place:
+        first, unfinished, busy, second = await used(place), await used(place), await place.open(), await used(place)
         await unfinished.send(GET)
-        await kept_waiting(place, 2)
-        busy = await place.open()
         await busy.send(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n")
         await place.application.slow_begun.wait()
-        await longest.send(GET + b"\r\n")
-        assert (await longest.answer()).status == 200
-        await kept_waiting(place, 2)
-        assert await place.still_serves()
-        assert await unfinished.ended()
-        await kept_waiting(place, 2)
-        assert await place.still_serves()
-        assert await longest.ended()
+        await first.send(GET + b"\r\n")
+        assert (await first.answer()).status == 200
+        for leaves in (unfinished, second, first):
+            assert await place.still_serves()
+            assert await leaves.ended()
         place.application.may_go.set()
         assert (await busy.answer()).status == 200
 
@@ -220,11 +208,20 @@ async def test_who_has_just_come_is_not_the_first_to_go(serve: Serve) -> None:
     async with serve(max_connections=3) as place:
         for _ in range(2):
             await used(place)
-        await kept_waiting(place, 2)
         just_come = await place.open()
+        assert await place.still_serves()
         assert await place.still_serves()
         await just_come.send(GET + b"\r\n")
         assert (await just_come.answer()).status == 200
+
+
+async def test_each_newcomer_has_a_place_of_its_own() -> None:
+    watch = connection_watch.ConnectionWatch(HttpLimits(max_connections=2), RequestIds(UUID(int=1)))
+    connections = [Mock() for _ in range(4)]
+    assert all(watch.admit(one) for one in connections)
+    assert [one.give_way.call_count for one in connections] == [1, 1, 0, 0]
+    for one in connections:
+        watch.gone(one)
 
 
 async def test_a_house_full_of_work_turns_others_away(serve: Serve) -> None:
@@ -232,7 +229,6 @@ async def test_a_house_full_of_work_turns_others_away(serve: Serve) -> None:
         for _ in range(2):
             await (await place.open()).send(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n")
         await until(lambda: len(place.application.served) == 2)
-        await asyncio.sleep(3 * connection_watch.LOOK_EVERY_S)
         answer = await place.ask(GET + b"\r\n")
         check_problem(answer, 503, "overloaded")
         assert answer.headers["retry-after"]

@@ -23,7 +23,7 @@ def _short_lingering(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(guarded_protocol, "LINGER_S", 0.05)
 
 
-@pytest.fixture(params=ENDING.values(), ids=ENDING.keys())
+@pytest.fixture(params=ENDING.values(), ids=list(ENDING))
 def ending(request: pytest.FixtureRequest) -> bytes:
     head: bytes = request.param
     return head
