@@ -139,7 +139,7 @@ def _describe_operations(app: FrameworkApp) -> None:
 
     def live() -> Mapping[str, bool]:
         """The process runs and its event loop turns."""
-        raise NotImplementedError
+        return {"live": True}
 
     def ready() -> None:
         """The process can do its work now: 200, else 503; the details say what is missing."""

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from command_api.edge import ClientGone, Edge, Reply
 from command_api.problems import WrongMethod
+from command_api.turns import Turns
 from schemas.errors import NotFound
 from schemas.routes import Route
 
@@ -46,6 +47,7 @@ class HotDispatch:
         self._edge = edge
         self._framework = framework
         self._pages = pages
+        self._strangers = Turns()
         self._whole: dict[tuple[str, str], _Found] = {}  # routes without parameters, by method and path
         self._trees: dict[str, _Node] = {}
         for route, services in routes:
@@ -76,7 +78,8 @@ class HotDispatch:
             await self._framework(scope, receive, send)
 
     async def _without_route(self, scope: Mapping[str, Any]) -> Reply:
-        """A page, or why there is nothing."""
+        """A page, or why there is nothing; anyone may ask for either."""
+        await self._strangers.take()
         path = scope["path"]
         if _hides_a_slash(scope):
             return self._edge.refusal(scope, NotFound("There is no such path."))
