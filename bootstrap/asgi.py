@@ -1,36 +1,28 @@
 """The HTTP application: every `Route` of the house compiled into one FastAPI app, one document, one edge.
 
-Hot routes are served before the framework (`command_api.hot_dispatch`), by the same edge as all others; nobody who
-calls can tell which way a request went.
+Hot routes and whatever needs no key are served before the framework (`command_api.hot_dispatch`), by the same edge as all
+others; nobody who calls can tell which way a request went.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from functools import cache, partial
+from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
-import msgspec
 import prometheus_client
 from fastapi import FastAPI, Request, Response
-from fastapi.openapi.docs import get_swagger_ui_html
-from starlette.exceptions import HTTPException
-from starlette.routing import Match, Mount
-from starlette.routing import Route as StarletteRoute
-from starlette.staticfiles import StaticFiles
 
 from bootstrap import openapi
 from bootstrap.clock import random_bytes
+from bootstrap.open_pages import open_pages
 from bootstrap.processes import HealthReport, shared_health
 from bootstrap.settings import ApiSettings
-from bootstrap.telemetry.exposition import CONTENT_TYPE, Exposition
+from bootstrap.telemetry.exposition import Exposition
 from command_api.authentication import Authenticator
 from command_api.edge import ClientGone, Edge, Reply
 from command_api.hot_dispatch import App, HotDispatch
 from command_api.invalid_requests import InvalidRequests
-from command_api.problems import WrongMethod
 from command_api.request_ids import RequestIds
-from schemas.errors import NotFound, Rejected
 from schemas.routes import Route
 
 Parts = Sequence[tuple[Sequence[Route[Any]], Any]]
@@ -45,8 +37,6 @@ _REQUESTS: Final = prometheus_client.Histogram(
     buckets=(0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.512, 1, 2, 4, 8, 16, 32),
 )
 _CLIENT_CLOSED: Final = 499
-_ASSETS_PATH: Final = "/docs/assets"
-_UNAVAILABLE: Final = 503
 
 
 class RequestMetrics:
@@ -72,10 +62,9 @@ class FrameworkApp(FastAPI):
             title=openapi.TITLE,
             version=openapi.API_VERSION,
             description=openapi.DESCRIPTION,
-            # The reference is served with its own assets (`_add_reference`): a closed network has no CDN.
+            # Document and reference are pages (`bootstrap.open_pages`): anyone may ask for them, as often as they like.
             docs_url=None,
             redoc_url=None,
-            # So is the document, rendered once: anyone may ask for it, as often as they like.
             openapi_url=None,
             redirect_slashes=False,
             **options,
@@ -105,16 +94,13 @@ def create_app(
         InvalidRequests(max_invalid_per_s),
         RequestMetrics().observe,
     )
-    framework = framework_app(parts, edge, shared_health(health), exposition or Exposition())
+    framework = framework_app(parts, edge)
     routes = [(route, services) for table, services in parts for route in table]
-    # Mounts too. To find out that there is nothing, and raise it, takes the framework as long as many a payment.
-    patterns = [path.path_regex for path in framework.router.routes if isinstance(path, StarletteRoute | Mount)]
-    return HotDispatch(routes, edge, framework, lambda path: any(pattern.match(path) for pattern in patterns))
+    pages = open_pages(framework.openapi, shared_health(health), exposition or Exposition())
+    return HotDispatch(routes, edge, framework, pages)
 
 
-def framework_app(
-    parts: Parts, edge: Edge | None = None, health: Health | None = None, exposition: Exposition | None = None
-) -> FrameworkApp:
+def framework_app(parts: Parts, edge: Edge | None = None) -> FrameworkApp:
     """The FastAPI application of all routes; without an edge it serves nothing but its document."""
     app = FrameworkApp(parts)
     for table, services in parts:
@@ -129,10 +115,7 @@ def framework_app(
                 description=route.description,
                 operation_id=openapi.operation_id(route),
             )
-    _add_operations(app, health, exposition)
-    _add_reference(app)
-    if edge is not None:
-        app.add_exception_handler(HTTPException, partial(_unserved, edge))
+    _describe_operations(app)
     return app
 
 
@@ -145,78 +128,26 @@ async def _endpoint(edge: Edge | None, route: Route[Any], services: Any, request
     return _response(reply)
 
 
-def _unserved(edge: Edge, request: Request, error: Exception) -> Response:
-    """Whatever the framework itself refuses: paths that are not there, methods that a path does not answer."""
-    refusal: Rejected = NotFound("There is no such path.")
-    allowed = _methods_of(request)
-    if isinstance(error, HTTPException) and error.status_code != NotFound.status and allowed:
-        refusal = WrongMethod(allowed)
-    return _response(edge.refusal(request.scope, refusal))
-
-
-def _methods_of(request: Request) -> list[str]:
-    methods: set[str] = set()
-    for route in request.app.router.routes:
-        if route.matches(request.scope)[0] is not Match.NONE:
-            methods |= getattr(route, "methods", None) or set()
-    return sorted(methods | {"HEAD"} if "GET" in methods else methods)
-
-
 def _response(reply: Reply) -> Response:
     response = Response(reply.body, status_code=reply.status)
     response.raw_headers = reply.headers
     return response
 
 
-def _add_reference(app: FrameworkApp) -> None:
-    app.mount(_ASSETS_PATH, StaticFiles(packages=[("fastapi_offline", "static")]))
+def _describe_operations(app: FrameworkApp) -> None:
+    """What `open_pages` answers, as it stands in the document; these functions are never called."""
 
-    async def reference() -> Response:
-        """The API's reference, readable without the internet."""
-        await asyncio.sleep(0)
-        return get_swagger_ui_html(
-            openapi_url="/openapi.json",
-            title=openapi.TITLE,
-            swagger_js_url=f"{_ASSETS_PATH}/swagger-ui-bundle.js",
-            swagger_css_url=f"{_ASSETS_PATH}/swagger-ui.css",
-            swagger_favicon_url=f"{_ASSETS_PATH}/favicon.png",
-        )
-
-    @cache
-    def rendered() -> bytes:
-        return msgspec.json.encode(app.openapi())
-
-    async def document() -> Response:
-        """The OpenAPI document."""
-        await asyncio.sleep(0)
-        return Response(rendered(), media_type="application/json")
-
-    app.add_api_route("/docs", reference, include_in_schema=False)
-    app.add_api_route("/openapi.json", document, include_in_schema=False)
-
-
-def _add_operations(app: FrameworkApp, health: Health | None, exposition: Exposition | None) -> None:
-    async def live() -> Mapping[str, bool]:
+    def live() -> Mapping[str, bool]:
         """The process runs and its event loop turns."""
-        await asyncio.sleep(0)
         return {"live": True}
 
-    async def ready() -> Response:
+    def ready() -> None:
         """The process can do its work now: 200, else 503; the details say what is missing."""
-        assert health is not None
-        report = await health()
-        return Response(
-            msgspec.json.encode(report, enc_hook=str),
-            status_code=200 if report.ready else _UNAVAILABLE,
-            media_type="application/json",
-        )
 
-    async def metrics() -> Response:
+    def metrics() -> None:
         """Figures for Prometheus."""
-        assert exposition is not None
-        return Response(await exposition.text(), media_type=CONTENT_TYPE)
 
-    unready: dict[int | str, dict[str, Any]] = {_UNAVAILABLE: {"description": "It cannot do its work now."}}
+    unready: dict[int | str, dict[str, Any]] = {503: {"description": "It cannot do its work now."}}
     app.add_api_route("/health/live", live, summary="Does the process run?", tags=["operations"])
     app.add_api_route(
         "/health/ready",

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from command_api.api_keys import key_sha256, parse_key
 from command_api.merchants import Merchants
+from command_api.turns import Turns
 from schemas.clock import Clock
 from schemas.envelope import Actor
 from schemas.errors import KeyRevoked, ScopeMissing, Unauthenticated
@@ -34,9 +35,12 @@ class Authenticator:
         self._clock = clock
         self._operator_key_sha256 = operator_key_sha256
         self._merchant_of: dict[str, UUID] = {}
+        self._strangers = Turns()
 
     async def authenticate(self, headers: Mapping[str, str]) -> Principal:
         """The caller, by the `authorization` header (names lower-case).
+
+        A key that has not been seen here before waits for its turn among all that have not.
 
         A key that was revoked stops working within the age that `Merchants` allows (half a second); one that was just
         issued works at once.
@@ -48,15 +52,17 @@ class Authenticator:
         """
         header = headers.get("authorization", "")
         if len(header) > _MAX_LENGTH or header[: len(_SCHEME)].lower() != _SCHEME:
+            await self._strangers.take()
             raise Unauthenticated
         text = header[len(_SCHEME) :].strip()
         sha256 = key_sha256(text)
         merchant_id = self._merchant_of.get(sha256)
         if merchant_id is None:
+            if sha256 == self._operator_key_sha256:
+                return _OPERATOR
+            await self._strangers.take()
             key = parse_key(text)
             if key is None:
-                if sha256 == self._operator_key_sha256:
-                    return _OPERATOR
                 raise Unauthenticated
             merchant_id = key.merchant_id
         merchant = self._merchants.remembered(merchant_id) or await self._merchants.current(merchant_id)
@@ -69,6 +75,7 @@ class Authenticator:
         self._remember(sha256, merchant_id)
         key_state, principal = found
         if not key_state.works_at(self._clock.now_ms()):
+            await self._strangers.take()
             raise KeyRevoked
         return principal
 

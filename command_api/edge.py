@@ -110,6 +110,18 @@ class Edge:
         self._observe(route.method, route.path, reply.status, perf_counter() - began_s)
         return reply
 
+    async def refusal_of_stranger(self, route: Route[Any], scope: Scope) -> Reply | None:
+        """The reply to a caller that has no valid key; null for all others, who are served by `serve`."""
+        began_s = perf_counter()
+        headers = headers_of(scope)
+        try:
+            await self._authenticator.authenticate(headers)
+        except Rejected as refusal:
+            reply = self.refusal(scope, refusal)
+            self._observe(route.method, route.path, reply.status, perf_counter() - began_s)
+            return reply
+        return None
+
     def refusal(self, scope: Scope, error: Rejected) -> Reply:
         """The reply to a request that no route serves."""
         return self.refused(error, self._request_ids.of(headers_of(scope).get("request-id")))

@@ -174,6 +174,10 @@ class EventStore:
         """
         return await self._watch.wait_for(stream_id, after_version=after_version, until=until, deadline_s=deadline_s)
 
+    def end_waits(self) -> None:
+        """Whoever waits for a stream gets it as it is, now and from now on; for a process that is about to end."""
+        self._watch.end_waits()
+
     async def _record_at(self, shard: int, position: int) -> Record:
         (row,) = await self._connections.fetch(_AT, shard, position)
         return record_of(row)

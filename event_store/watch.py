@@ -46,6 +46,7 @@ class Watch:
         self._announced = asyncio.Event()
         self._looker: asyncio.Task[None] | None = None
         self._listener: HeadListener | None = None
+        self._ending = False
 
     async def wait_for(
         self, stream_id: UUID, *, after_version: int, until: Callable[[Stream], bool], deadline_s: float
@@ -58,7 +59,7 @@ class Watch:
                 moved.clear()
                 stream = await self._load(stream_id)
                 left_s = deadline - loop.time()
-                if (stream.version > after_version and until(stream)) or left_s <= 0:
+                if (stream.version > after_version and until(stream)) or left_s <= 0 or self._ending:
                     return stream
                 try:
                     async with asyncio.timeout(left_s):
@@ -72,6 +73,11 @@ class Watch:
             for stream_id in stream_ids:
                 for moved in self._waiting.get(stream_id, ()):
                     moved.set()
+
+    def end_waits(self) -> None:
+        """See `EventStore.end_waits`."""
+        self._ending = True
+        self.touched(list(self._waiting))
 
     async def close(self) -> None:
         """Stop listening and polling."""

@@ -5,6 +5,8 @@ that arrives and is answered in the ordinary way costs no timer.
 """
 
 import asyncio
+from collections import OrderedDict
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 import prometheus_client
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
     from bootstrap.http_server.guarded_protocol import GuardedProtocol
 
 LOOK_EVERY_S: Final = 1.0
+UNPROVEN_FOR_S: Final = 1.0
+"""How long a new connection may take for its first request before it is the first to give way."""
+_LOOKED_AT: Final = 64
 
 _OPEN: Final = prometheus_client.Gauge("guilder_http_connections", "Open connections.")
 _REFUSED: Final = prometheus_client.Counter(
@@ -31,28 +36,33 @@ class ConnectionWatch:
     def __init__(self, limits: HttpLimits, request_ids: RequestIds) -> None:
         self.limits = limits
         self.request_ids = request_ids
-        self._connections: set[GuardedProtocol] = set()
-        self._unproven: dict[GuardedProtocol, None] = {}
+        # The one that has gone without an answer for longest first.
+        self._connections: OrderedDict[GuardedProtocol, None] = OrderedDict()
+        self._unproven: dict[GuardedProtocol, float] = {}  # with when they came, by the loop's clock; the oldest first
         self._timer: asyncio.TimerHandle | None = None
 
     def admit(self, connection: "GuardedProtocol") -> bool:
         """Note a new connection; false when there are too many.
 
-        A full house is no reason to turn anyone away while some connections have never brought a whole request head:
-        the oldest of them gives way.
+        A full house is no reason to turn anyone away while some in it only keep the server waiting: one of them gives way.
         """
-        self._connections.add(connection)
+        full = len(self._connections) >= self.limits.max_connections
+        other = self._who_gives_way() if full else None
+        if other is not None:
+            self.gone(other)
+            other.give_way()
+        self._connections[connection] = None
         _OPEN.inc()
         if self._timer is None:
             self._look_again_later()
-        if len(self._connections) > self.limits.max_connections:
-            if not self._unproven:
-                return False
-            oldest = next(iter(self._unproven))
-            del self._unproven[oldest]
-            oldest.give_way()
-        self._unproven[connection] = None
+        if full and other is None:
+            return False
+        self._unproven[connection] = asyncio.get_running_loop().time()
         return True
+
+    def answered(self, connection: "GuardedProtocol") -> None:
+        """The connection was answered a request."""
+        self._connections.move_to_end(connection)
 
     def proven(self, connection: "GuardedProtocol") -> None:
         """The connection has brought the head of a request."""
@@ -62,12 +72,27 @@ class ConnectionWatch:
         """The connection is closed."""
         self._unproven.pop(connection, None)
         if connection in self._connections:
-            self._connections.remove(connection)
+            del self._connections[connection]
             _OPEN.dec()
 
     def refused(self, code: str) -> None:
         """Count a refusal."""
         _REFUSED.labels(code).inc()
+
+    def _who_gives_way(self) -> "GuardedProtocol | None":
+        """Who has brought no request for a while, or else has gone without an answer for longest and only keeps us waiting.
+
+        To have brought a request reserves no place, since that takes no key. Who has just come is of those who are
+        answered last, so that newcomers have the time to ask however many come. Null: all that were looked at are served.
+        """
+        oldest = next(iter(self._unproven), None)
+        if oldest is not None and asyncio.get_running_loop().time() - self._unproven[oldest] > UNPROVEN_FOR_S:
+            return oldest
+        for one in list(islice(self._connections, _LOOKED_AT)):
+            if one.keeps_waiting():
+                return one
+            self._connections.move_to_end(one)
+        return None
 
     def _look_again_later(self) -> None:
         self._timer = asyncio.get_running_loop().call_later(LOOK_EVERY_S, self._look)

@@ -14,6 +14,7 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from bootstrap.http_server.request_fields import what_is_wrong
+from bootstrap.http_server.unread_bodies import OrderlyTransport, ending_unless_told
 from bootstrap.http_server.whole_answers import answer_at_once, answer_bytes
 from command_api.hot_dispatch import AT_ONCE
 from command_api.problems import WrongMethod, problem
@@ -40,8 +41,8 @@ _ENDING: Final = object()
 _UNUSED: Final = object()
 
 
-class _RefusedHead(Exception):
-    """Stops the parser; what is wrong stands in `_asked`."""
+class _Stopped(Exception):
+    """Stops the parser; what is wrong, if anything is, stands in `_asked`."""
 
 
 class GuardedProtocol(HttpToolsProtocol):
@@ -53,13 +54,14 @@ class GuardedProtocol(HttpToolsProtocol):
         self._max_head_bytes = watch.limits.max_head_bytes
         self._max_headers = watch.limits.max_headers
         self._max_pipelined = watch.limits.max_pipelined
-        self._proven = False
+        self.proven = False  # whether it has brought the head of a request
         self._open = False  # a request has begun and is not whole
         self._head_whole = False
         self._chunk_bytes = 0
         self._wire_bytes = 0  # of the open request, in the chunks after its first
         self._asked: Rejected | None = None
         self._refused = False  # whatever else comes is not read
+        self._answered = False  # the last word is said, and the rest of a body is read
         self._lingering = False  # the last word is said, and the client may take it
         self._stall = object()
         self._seen: object = None
@@ -73,6 +75,8 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
+        if self.cycle is not None:
+            self.cycle.transport = self.transport  # else they would hold each other
         self._watch.gone(self)
 
     def data_received(self, data: bytes) -> None:
@@ -88,7 +92,8 @@ class GuardedProtocol(HttpToolsProtocol):
                 if not self._refused:
                     continue
             except httptools.HttpParserError as error:
-                self._refuse(self._asked or MalformedRequest(_detail_of(error)))
+                if not self._lingering:
+                    self._refuse(self._asked or MalformedRequest(_detail_of(error)))
             break
         if self._open and not self._refused:
             self._wire_bytes += self._chunk_bytes
@@ -120,6 +125,9 @@ class GuardedProtocol(HttpToolsProtocol):
         super().on_headers_complete()
         # The application runs no earlier than in the next turn of the loop.
         self.scope["extensions"] = {AT_ONCE: {"answer": partial(answer_at_once, ref(self.cycle))}}
+        if self.expect_100_continue or not self.cycle.keep_alive:
+            ending: Any = OrderlyTransport(self.transport, self._end)
+            self.cycle.transport = ending
         if self.scope["http_version"] == "1.0":
             # It knows no 100, and would take it for the answer (RFC 9110 section 10.1.1).
             self.cycle.waiting_for_100_continue = False
@@ -129,12 +137,15 @@ class GuardedProtocol(HttpToolsProtocol):
             self._stop(Overloaded("Too many requests wait on this connection."))
         # Fields after the body are no header fields of the request (RFC 9110 section 6.5.1).
         self.headers = []
-        if not self._proven:
-            self._proven = True
+        if not self.proven:
+            self.proven = True
             self._watch.proven(self)
 
     def on_message_complete(self) -> None:
         self._open = False
+        if self._answered:
+            self._linger()
+            raise _Stopped
         if not self.parser.should_upgrade():
             super().on_message_complete()
 
@@ -144,9 +155,14 @@ class GuardedProtocol(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         self.flow.resume_reading()
-        if self.pipeline:
+        self._watch.answered(self)
+        if self.pipeline and not self._answered:
             cycle, app = self.pipeline.pop()
             self._start_asgi_task(cycle, app)
+
+    def _start_asgi_task(self, cycle: Any, app: Any) -> None:
+        expects = cycle.waiting_for_100_continue
+        super()._start_asgi_task(cycle, ending_unless_told(cycle, app) if expects else app)
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -174,8 +190,12 @@ class GuardedProtocol(HttpToolsProtocol):
         elif waited_s > limits.keep_alive_s:
             self.transport.close()
 
+    def keeps_waiting(self) -> bool:
+        """Whether it is the client that something is waited for from."""
+        return self._waits_for() is not None
+
     def give_way(self) -> None:
-        """Make room for another connection; this one has brought no request yet."""
+        """Make room for another connection."""
         self.transport.abort()
 
     def _waits_for(self) -> object:
@@ -195,7 +215,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def _stop(self, refusal: Rejected) -> None:
         self._asked = refusal
-        raise _RefusedHead
+        raise _Stopped
 
     def _head_bytes(self) -> int:
         return len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
@@ -221,7 +241,9 @@ class GuardedProtocol(HttpToolsProtocol):
         self._refused = True
         self._watch.refused(refusal.code)
         cycle: Any = self.cycle
-        if cycle is None:
+        if self._answered:
+            self._linger()
+        elif cycle is None:
             self._say(refusal)
         elif self._open and cycle.scope is self.scope:
             self._refuse_in(cycle, refusal)
@@ -251,6 +273,14 @@ class GuardedProtocol(HttpToolsProtocol):
         status, headers, body = _rendered(refusal, self._watch.request_ids.of(None))
         self.transport.write(answer_bytes(status, [*self.server_state.default_headers, *headers], body))
         self._linger()
+
+    def _end(self) -> None:
+        """Close, but not on a client that is still sending what it was answered to."""
+        if not self._open:
+            self.transport.close()
+        elif not self._answered:
+            self._answered = True
+            self.transport.write_eof()
 
     def _linger(self) -> None:
         """Close in a way that lets the client read the answer: not while it still sends (RFC 9112 section 9.6)."""

@@ -57,16 +57,27 @@ def health_details(health: Health) -> HealthReport:
 
 
 class OpsServer(uvicorn.Server):
-    """An HTTP server that leaves the process's signals alone, and tells once it listens."""
+    """An HTTP server that leaves the process's signals alone, and tells once it listens, and once it ends."""
 
-    def __init__(self, config: uvicorn.Config, on_listening: Callable[[], object] = lambda: None) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        on_listening: Callable[[], object] = lambda: None,
+        on_ending: Callable[[], object] = lambda: None,
+    ) -> None:
         super().__init__(config)
         self._on_listening = on_listening
+        self._on_ending = on_ending
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, and say so; a port that is in use ends the process."""
         await super().startup(sockets)
         self._on_listening()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take no new connection, and let those under way have their answer, each the last on its connection."""
+        self._on_ending()
+        await super().shutdown(sockets)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -56,8 +56,10 @@ class ApiHealth:
 
 
 @asynccontextmanager
-async def application(settings: Settings) -> AsyncIterator[App]:
+async def application(settings: Settings, ending: asyncio.Event | None = None) -> AsyncIterator[App]:
     """The HTTP application with everything it needs open: the log, and the read models.
+
+    Once `ending` is set no outcome is waited for: whoever waits for one is told how far it has got.
 
     Raises:
         WrongNumberOfShards: the installation has another number of shards than is configured.
@@ -66,6 +68,7 @@ async def application(settings: Settings) -> AsyncIterator[App]:
         ShardUnavailable: the database cannot be reached.
     """
     store = await _opened(store_options(settings))
+    end = asyncio.create_task(_end_waits(store, ending or asyncio.Event()), name="end waits")
     try:
         queries = await QueryServices.open(dsn_of(settings), shards=store.shards)
         try:
@@ -82,7 +85,13 @@ async def application(settings: Settings) -> AsyncIterator[App]:
         finally:
             await queries.close()
     finally:
+        end.cancel()
         await store.close()
+
+
+async def _end_waits(store: EventStore, ending: asyncio.Event) -> None:
+    await ending.wait()
+    store.end_waits()
 
 
 async def _opened(options: StoreOptions) -> EventStore:
@@ -122,16 +131,17 @@ def settle_memory() -> None:
 
 
 async def run(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT; then refuse new requests, finish those under way, store what waits, and end."""
+    """Serve until SIGTERM or SIGINT; then refuse new requests, finish those under way without waiting for outcomes, store what waits, and end."""
     configure_logging(NAME, secrets=secrets_of(settings))
     log = structlog.get_logger(NAME)
     tracing = start_tracing(NAME, settings.telemetry, folder=settings.home / "logs")
-    async with application(settings) as app:
+    ending = asyncio.Event()
+    async with application(settings, ending) as app:
         limits = with_files_for(settings.api.limits)
         http = traced(app, settings.telemetry.sampled)
         where = {"host": settings.api.host, "port": settings.api.port}
         config = server_config(http, settings.api.host, settings.api.port, limits)
-        server = OpsServer(config, lambda: log.info("started", **where))
+        server = OpsServer(config, lambda: log.info("started", **where), ending.set)
         stopping = stop_on_signals()
         settle_memory()
         serving = asyncio.create_task(server.serve(), name="http")

@@ -1,7 +1,10 @@
 """Hot or by the framework: the same edge serves a request, and nobody can tell which way it went."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Mapping
+from typing import Any
+from unittest.mock import AsyncMock, Mock
 from uuid import UUID
 
 import httpx
@@ -10,11 +13,15 @@ import structlog
 
 from bootstrap.asgi import FrameworkApp, create_app
 from bootstrap.http_server import server_config
+from bootstrap.openapi import ALL_ROUTES
 from bootstrap.processes import HEALTH_FRESH_FOR_S, HealthReport
+from bootstrap.telemetry.exposition import CONTENT_TYPE
 from command_api.authentication import Authenticator
+from command_api.edge import Reply
+from command_api.hot_dispatch import PIECE_BYTES, HotDispatch
 from event_store import EventStore
 from schemas.envelope import Actor
-from schemas.errors import Overloaded, ShardUnavailable
+from schemas.errors import Overloaded, ShardUnavailable, Unauthenticated
 from schemas.identifiers import Prefix, public_id
 from schemas.resources import PaymentMethodResource
 from schemas.routes import Answer, Call, Parameter, Principal, Route
@@ -155,21 +162,111 @@ async def test_whoever_asks_often_whether_it_can_work_costs_one_look(one_route: 
     assert (await one_route.http.get(f"{one_route.url}/health/ready")).status_code == 503
 
 
-@pytest.mark.parametrize(
-    "path", ["/", "/v1", "/v1/nothing", "/v1/things/1/parts/2/", "/docs/none", "/healthy", "//health/live"]
-)
-async def test_what_is_not_there_is_told_without_the_framework(
-    one_route: OneRoute, monkeypatch: pytest.MonkeyPatch, path: str
-) -> None:
+@pytest.fixture
+def without_framework(monkeypatch: pytest.MonkeyPatch) -> None:
     async def never(*_: object) -> None:
         raise AssertionError("the framework was asked")
 
     monkeypatch.setattr(FrameworkApp, "__call__", never)
-    for method in ("GET", "POST"):
-        document = check_problem(await one_route.http.request(method, one_route.url + path), 404, "not_found")
+
+
+@pytest.mark.usefixtures("without_framework")
+@pytest.mark.parametrize(
+    "path", ["/", "/v1", "/v1/nothing", "/v1/things/1/parts/2/", "/docs/none", "/docs/assets/none", "//health/live"]
+)
+async def test_what_is_not_there_is_told_without_the_framework(one_route: OneRoute, path: str) -> None:
+    for method in ("GET", "POST", "HEAD"):
+        answer = await one_route.http.request(method, one_route.url + path)
+        if method == "HEAD":
+            assert (answer.status_code, answer.content) == (404, b"")
+            continue
+        document = check_problem(answer, 404, "not_found")
         assert document["detail"] == "There is no such path."
 
 
-async def test_what_only_the_framework_knows_is_there(one_route: OneRoute) -> None:
-    for path, status in (("/docs", 200), ("/docs/assets/swagger-ui.css", 200), ("/docs/assets/none", 404)):
-        assert (await one_route.http.get(one_route.url + path)).status_code == status
+PAGES = {
+    "/health/live": "application/json",
+    "/health/ready": "application/json",
+    "/metrics": CONTENT_TYPE,
+    "/openapi.json": "application/json",
+    "/docs": "text/html; charset=utf-8",
+    "/docs/assets/swagger-ui-bundle.js": "text/javascript; charset=utf-8",
+    "/docs/assets/swagger-ui.css": "text/css; charset=utf-8",
+    "/docs/assets/favicon.png": "image/png",
+}
+
+
+@pytest.mark.usefixtures("without_framework")
+@pytest.mark.parametrize(("path", "media_type"), PAGES.items())
+async def test_what_anyone_may_read_is_answered_without_the_framework(
+    one_route: OneRoute, path: str, media_type: str
+) -> None:
+    asked, headed = [await one_route.http.request(method, one_route.url + path) for method in ("GET", "HEAD")]
+    assert (asked.status_code, asked.headers["Content-Type"]) == (200, media_type)
+    assert len(asked.content) == int(asked.headers["Content-Length"])
+    assert (headed.status_code, headed.content) == (200, b"")
+    assert headed.headers["Content-Length"] == asked.headers["Content-Length"]
+    for method in ("POST", "OPTIONS"):
+        refused = await one_route.http.request(method, one_route.url + path)
+        check_problem(refused, 405, "method_not_allowed")
+        assert refused.headers["Allow"] == "GET, HEAD"
+
+
+async def test_the_reference_reads_nothing_but_pages(one_route: OneRoute) -> None:
+    reference = (await one_route.http.get(f"{one_route.url}/docs")).text
+    assert set(re.findall(r"""["'](/[^"']+)["']""", reference)) <= PAGES.keys()
+    assert set(re.findall(r"https?://", reference)) == set()
+
+
+async def test_an_asset_that_is_held_is_not_sent_again(one_route: OneRoute) -> None:
+    path = f"{one_route.url}/docs/assets/swagger-ui.css"
+    tag = (await one_route.http.get(path)).headers["ETag"]
+    for held, status in ((tag, 304), (f'"other", W/{tag}', 304), ('"other"', 200)):
+        answer = await one_route.http.get(path, headers={"If-None-Match": held})
+        assert (answer.status_code, answer.headers["ETag"]) == (status, tag)
+        assert bool(answer.content) == (status == 200)
+
+
+@pytest.mark.usefixtures("without_framework")
+async def test_strangers_and_wrong_methods_are_refused_without_the_framework(
+    one_route: OneRoute, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def nobody(*_: object) -> Principal:
+        raise Unauthenticated
+
+    monkeypatch.setattr(Anyone, "authenticate", nobody)
+    path = f"{one_route.url}/v1/things/1/parts/2"
+    answer = await one_route.http.get(path, headers={"Request-Id": "find-me"})
+    assert check_problem(answer, 401, "unauthenticated")["request_id"] == "find-me"
+    assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+    refused = await one_route.http.put(path)
+    check_problem(refused, 405, "method_not_allowed")
+    assert refused.headers["Allow"] == "GET, HEAD"
+
+
+def test_each_route_is_found_where_it_stands() -> None:
+    dispatch = HotDispatch([(route, None) for route in ALL_ROUTES], Mock(), Mock())
+    for route in ALL_ROUTES:
+        found = dispatch._find(route.method, re.sub(r"{\w+}", "x", route.path))
+        assert found is not None
+        assert found[0] is route
+
+
+@pytest.mark.parametrize("size", [0, 1, PIECE_BYTES, PIECE_BYTES + 1, 3 * PIECE_BYTES])
+async def test_a_large_answer_leaves_in_pieces(size: int) -> None:
+    sent: list[dict[str, Any]] = []
+    whole = Reply(200, [], bytes(size))
+
+    async def page(_scope: object) -> Reply:
+        return whole
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    app = HotDispatch([], Mock(), Mock(), {"/p": page})
+    await app({"type": "http", "method": "GET", "path": "/p"}, AsyncMock(), send)
+    pieces = sent[1:]
+    assert b"".join(piece["body"] for piece in pieces) == whole.body
+    assert all(len(piece["body"]) <= PIECE_BYTES for piece in pieces)
+    assert [piece.get("more_body", False) for piece in pieces] == [True] * (len(pieces) - 1) + [False]
+    assert len(pieces) == max(1, -(-size // PIECE_BYTES))

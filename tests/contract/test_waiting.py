@@ -61,6 +61,18 @@ async def test_a_wait_ends_when_another_process_moves_the_stream(
         assert (await waiting).version == 3
 
 
+async def test_waits_end_with_what_is_there_when_they_are_ended(store: EventStore, ids: CountedIds) -> None:
+    tip = (await store.append(first(ids, ids.new_id(0)))).records[-1]
+    waiting = asyncio.create_task(store.wait_for(tip.stream_id, after_version=1, until=anything, deadline_s=30))
+    await waits_now(store)
+    store.end_waits()
+    async with asyncio.timeout(5):
+        assert (await waiting).version == 1
+        later = store.wait_for(tip.stream_id, after_version=1, until=anything, deadline_s=30)
+        assert (await later).version == 1
+    assert store._watch._waiting == {}
+
+
 async def test_polling_alone_would_do(database: str, other_store: EventStore, ids: CountedIds) -> None:
     deaf = await EventStore.open(StoreOptions(dsn=database))
     try:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from itertools import count
+from itertools import count, cycle
 from typing import Final
 
 from bootstrap.bench.create import BODY, PATH
@@ -13,6 +13,8 @@ _DRIBBLE_S: Final = 0.25
 _AGAIN_S: Final = 0.05
 _GONE_AFTER_S: Final = 0.05
 _SECRET_LENGTH: Final = 43
+_NOBODY: Final = "nobody"
+_ASSET: Final = "/docs/assets/swagger-ui.css"
 _PIPELINED: Final = 500
 _LARGE: Final = 4 * 1024 * 1024
 _PIECE: Final = b"x" * 65_536
@@ -189,6 +191,21 @@ async def metrics(attacker: Attacker, reader: asyncio.StreamReader, writer: asyn
         await attacker.answer(reader)
 
 
+async def no_key(attacker: Attacker, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Whatever else is answered without a key or refused for want of one, as fast as answers come."""
+    asked = [
+        ("GET", "/docs"),
+        ("GET", _ASSET),
+        ("PUT", PATH),
+        ("GET", "/nothing"),
+        ("GET", PATH),
+        ("GET", "/health/ready"),
+    ]
+    for method, path in cycle(asked):
+        writer.write(attacker.head(method, path, bearer=_NOBODY))
+        await attacker.answer(reader)
+
+
 async def abandoned_waits(attacker: Attacker, _reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """An authorization whose outcome is to be waited for, by a client that goes away at once."""
     body = BODY.replace("{", '{"authorize":true,"payment_method":{"type":"card","token":"tok_ok"},', 1).encode()
@@ -217,5 +234,6 @@ KINDS: Final[dict[str, Kind]] = {
     "slow readers": slow_readers,
     "wrong keys": wrong_keys,
     "metrics": metrics,
+    "no key": no_key,
     "abandoned waits": abandoned_waits,
 }

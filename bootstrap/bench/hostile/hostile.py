@@ -33,6 +33,7 @@ SCENARIOS: Final = {
     "slow readers": 500,
     "wrong keys": 64,
     "metrics": 64,
+    "no key": 64,
     "abandoned waits": 64,
 }
 """How many connections misbehave in which way."""

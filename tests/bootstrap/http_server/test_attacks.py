@@ -40,6 +40,7 @@ async def attacked(place: Place, kind: str, until: Callable[[Seen], object]) -> 
         ("a merchant's flood", 200),
         ("wrong keys", 200),
         ("metrics", 200),
+        ("no key", 200),
     ],
 )
 async def test_each_attack_meets_its_limit(guarded: Place, kind: str, status: int) -> None:

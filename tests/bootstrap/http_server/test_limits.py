@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Iterable
 from typing import Any, cast
+from unittest.mock import Mock
+from uuid import UUID
 
 import prometheus_client
 import pytest
@@ -10,7 +12,8 @@ import pytest
 from bootstrap.http_server import connection_watch, with_files_for
 from bootstrap.http_server.guarded_protocol import LINGER_BYTES, MAX_WIRE_BYTES, GuardedProtocol
 from bootstrap.settings import HttpLimits
-from tests.bootstrap.http_server.conftest import Place, Serve
+from command_api.request_ids import RequestIds
+from tests.bootstrap.http_server.conftest import Place, Raw, Serve
 from tests.bootstrap.http_server.test_framing import CHUNKED, HIDDEN, POST, check_problem
 
 GET = b"GET /p HTTP/1.1\r\nHost: a\r\n"
@@ -162,27 +165,70 @@ def is_open(place: Place) -> bool:
     return any(cast("GuardedProtocol", connection)._open for connection in place.state.connections)
 
 
-async def test_who_has_brought_no_request_gives_way_when_the_house_is_full(serve: Serve) -> None:
+async def used(place: Place) -> Raw:
+    """A connection that has brought a request, and waits for its client to bring another."""
+    raw = await place.open()
+    await raw.send(GET + b"\r\n")
+    assert (await raw.answer()).status == 200
+    return raw
+
+
+async def test_who_has_brought_no_request_gives_way_when_the_house_is_full(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection_watch, "UNPROVEN_FOR_S", 0)
     async with serve(max_connections=3) as place:
-        used = await place.open()
-        await used.send(GET + b"\r\n")
-        assert (await used.answer()).status == 200
-        idle, partial = await place.open(), await place.open()
+        proven, idle, partial = await used(place), await place.open(), await place.open()
         await partial.send(GET)
-        assert await place.still_serves()
+        await until(lambda: is_open(place))
+        newcomers = [await used(place), await used(place)]
         assert await idle.ended()
-        assert await place.still_serves()
         assert await partial.ended()
-        await used.send(GET + b"\r\n")
-        assert (await used.answer()).status == 200
+        for raw in (proven, *newcomers):
+            await raw.send(GET + b"\r\n")
+            assert (await raw.answer()).status == 200
 
 
-async def test_a_house_full_of_customers_turns_others_away(serve: Serve) -> None:
+async def test_a_request_that_takes_no_key_reserves_no_place(serve: Serve) -> None:
+    async with serve(max_connections=4) as place:
+        first, unfinished, busy, second = await used(place), await used(place), await place.open(), await used(place)
+        await unfinished.send(GET)
+        await busy.send(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n")
+        await place.application.slow_begun.wait()
+        await first.send(GET + b"\r\n")
+        assert (await first.answer()).status == 200
+        for leaves in (unfinished, second, first):
+            assert await place.still_serves()
+            assert await leaves.ended()
+        place.application.may_go.set()
+        assert (await busy.answer()).status == 200
+
+
+async def test_who_has_just_come_is_not_the_first_to_go(serve: Serve) -> None:
+    async with serve(max_connections=3) as place:
+        for _ in range(2):
+            await used(place)
+        just_come = await place.open()
+        assert await place.still_serves()
+        assert await place.still_serves()
+        await just_come.send(GET + b"\r\n")
+        assert (await just_come.answer()).status == 200
+
+
+async def test_each_newcomer_has_a_place_of_its_own() -> None:
+    watch = connection_watch.ConnectionWatch(HttpLimits(max_connections=2), RequestIds(UUID(int=1)))
+    connections = [Mock() for _ in range(4)]
+    assert all(watch.admit(one) for one in connections)
+    assert [one.give_way.call_count for one in connections] == [1, 1, 0, 0]
+    for one in connections:
+        watch.gone(one)
+
+
+async def test_a_house_full_of_work_turns_others_away(serve: Serve) -> None:
     async with serve(max_connections=2) as place:
         for _ in range(2):
-            used = await place.open()
-            await used.send(GET + b"\r\n")
-            assert (await used.answer()).status == 200
+            await (await place.open()).send(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n")
+        await until(lambda: len(place.application.served) == 2)
         answer = await place.ask(GET + b"\r\n")
         check_problem(answer, 503, "overloaded")
         assert answer.headers["retry-after"]

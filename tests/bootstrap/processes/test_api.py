@@ -8,14 +8,18 @@ import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
 from structlog.testing import capture_logs
 
+from bootstrap.clock import SYSTEM_CLOCK
+from bootstrap.identity import SYSTEM_IDS
 from bootstrap.local_stack import ports
+from bootstrap.merchant_desk import MerchantDesk
 from bootstrap.processes import HealthReport
 from bootstrap.processes.api import GC_THRESHOLDS, ApiHealth, application
 from event_store import EventStore, StoreOptions
-from tests.command_api.conversation import settings_for
+from tests.command_api.conversation import CARD, Client, settings_for
 from tests.conftest import TEST_SHARDS
 from tests.contract.tcp_proxy import proxied
 
@@ -88,16 +92,65 @@ async def test_it_is_ready_while_the_log_can_be_read(database: str) -> None:
             await store.close()
 
 
+async def test_who_waits_for_an_outcome_is_answered_when_it_is_asked_to_end(database: str, tmp_path: Path) -> None:
+    store = await EventStore.open(StoreOptions(dsn=database))
+    desk = MerchantDesk(store, SYSTEM_CLOCK, SYSTEM_IDS)
+    key = await desk.issue_key(await desk.register("A merchant", "DE"), livemode=False)
+    port = ports.choose([])
+    api = _started(_environment(database, tmp_path, port), tmp_path)
+    try:
+        async with httpx.AsyncClient(timeout=40) as http:
+            client = Client(http, f"http://127.0.0.1:{port}", key.text)
+            await _until_it_serves(client)
+            before = await store.heads()
+            waiting = asyncio.create_task(client.create(authorize=True, payment_method=CARD, wait=30))
+            async with asyncio.timeout(20):
+                while await store.heads() == before:  # noqa: ASYNC110 - another process moves them
+                    await asyncio.sleep(0.05)
+            await asyncio.sleep(0.2)
+            api.terminate()
+            async with asyncio.timeout(8):
+                answer = await waiting
+                code = await asyncio.to_thread(api.wait)
+            assert (answer.status_code, answer.json()["status"], code) == (202, "processing", 0)
+            assert answer.headers["Connection"] == "close"
+    finally:
+        api.kill()
+        api.wait()
+        await store.close()
+
+
+def _started(environment: dict[str, str], folder: Path) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen([sys.executable, "-m", "bootstrap.cli", "run", "api"], env=environment, cwd=folder)
+
+
+async def _until_it_serves(client: Client) -> None:
+    async with asyncio.timeout(30):
+        while True:
+            try:
+                await client.http.get(f"{client.url}/health/live")
+            except httpx.TransportError:
+                await asyncio.sleep(0.1)
+            else:
+                return
+
+
+def _environment(database: str, home: Path, port: int) -> dict[str, str]:
+    return {
+        **os.environ,
+        "PYTHONPATH": str(REPOSITORY),
+        "GUILDER_HOME": str(home),
+        "GUILDER_POSTGRES__DSN": database,
+        "GUILDER_SHARDS": str(TEST_SHARDS),
+        "GUILDER_API__PORT": str(port),
+    }
+
+
 @pytest.fixture
 def told(database: str, tmp_path: Path) -> list[str]:
     """What the process prints of itself, with ten header fields allowed and a secret that it knows."""
     environment = {
-        **os.environ,
-        "PYTHONPATH": str(REPOSITORY),
-        "GUILDER_HOME": str(tmp_path),
-        "GUILDER_POSTGRES__DSN": database,
-        "GUILDER_SHARDS": str(TEST_SHARDS),
-        "GUILDER_API__PORT": str(ports.choose([])),
+        **_environment(database, tmp_path, ports.choose([])),
         "GUILDER_API__LIMITS__MAX_HEADERS": "10",
         "GUILDER_PSP_SIMULATOR__KEY": SECRET,
     }
