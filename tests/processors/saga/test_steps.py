@@ -15,7 +15,7 @@ from processors.saga.connections import open_pool
 from processors.saga.steps import ClaimedStep, Finish, NewStep, StepTable, schedule
 from processors.saga.workers import WorkerOptions, Workers
 from schemas.errors import ShardUnavailable
-from tests.processors.saga.harness import IDS
+from tests.processors.saga.harness import IDS, eventually
 
 NOW = 1_000_000
 
@@ -206,6 +206,11 @@ async def test_a_due_step_that_another_holds_locked_is_not_asked_about_without_a
         taken.append(mine.subject)
         return Finish(step=mine, result="approved", following=None)
 
+    wanted = 1
+
+    async def are_taken() -> bool:
+        return len(taken) == wanted
+
     table = CountedTable(pool)
     options = WorkerOptions(holder="me", poll_s=0.2)
     workers = Workers(table, {"call": take}, clock=SYSTEM_CLOCK, options=options)
@@ -220,12 +225,11 @@ async def test_a_due_step_that_another_holds_locked_is_not_asked_about_without_a
             # What comes meanwhile is taken at once, and what was locked once it is not.
             await add(pool, free)
             workers.wake()
-            async with asyncio.timeout(30):
-                while taken != [free.subject]:
-                    await asyncio.sleep(0.01)
-        async with asyncio.timeout(30):
-            while taken != [free.subject, locked.subject]:
-                await asyncio.sleep(0.01)
+            await eventually(are_taken, deadline_s=30)
+            assert taken == [free.subject]
+        wanted = 2
+        await eventually(are_taken, deadline_s=30)
+        assert taken == [free.subject, locked.subject]
         stop.set()
         await running
     finally:
