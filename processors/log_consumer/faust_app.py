@@ -2,9 +2,11 @@
 
 Facts of faust-streaming 0.15.3 that this module is built around: it commits offsets that were never acknowledged, so a
 committed offset says nothing; it resumes every partition after an assignment, and one whose buffer was full; it drops
-what it reads below the offset that it last read; a seek while fetched records are being handed on is undone by them.
+what it reads below the offset that it last read; a seek while fetched records are being handed on is undone by them; its
+client has a thread, and ending waits for that without a limit and without giving the loop a turn.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, cast
 
@@ -15,6 +17,7 @@ from faust.exceptions import ConsumerNotStarted
 from faust.transport.consumer import ensure_TP
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
+from mode.threads import ServiceThread, WorkerThread
 
 from processors.log_consumer.paced_fetches import pace
 
@@ -26,6 +29,7 @@ METADATA_MAX_AGE_MS: Final = 5_000
 # One fetch at a time is under way to a broker. If it goes out while a partition's records still wait to be handed on, that
 # partition is not in it, and what comes next for it waits until the fetch ends: with Faust's fixed wait, for 1.5 s.
 FETCH_MAX_WAIT_MS: Final = 100
+THREAD_LOOK_S: Final = 0.01
 RUN_LENGTH: Final = 500
 RUNS_IN_BUFFER: Final = 64
 
@@ -40,8 +44,36 @@ class Placement(msgspec.Struct, frozen=True):
 Place = Callable[[Iterable[int]], Awaitable[Mapping[int, Placement]]]
 
 
+class LooseThread(WorkerThread):
+    """A thread that holds up nobody: while Kafka is away its client may take for ever to end, and the thread with it."""
+
+    def __init__(self, service: ServiceThread, **kwargs: Any) -> None:
+        super().__init__(service, **kwargs)
+        self.daemon = True  # else the interpreter would wait for it
+
+    def stop(self) -> None:
+        """Nothing. Faust waits here without giving its loop a turn: for good, if the end needs that loop or Kafka."""
+
+
 class PromptThread(driver.AIOKafkaConsumerThread):
     """Faust's thread for the client, whose fetches end soon though nothing has come."""
+
+    Worker = LooseThread
+
+    async def stop(self) -> None:
+        """End the client and its thread. Whoever waits for this decides how long."""
+        await super().stop()
+        while self._thread is not None and not self._thread.is_stopped.is_set():  # noqa: ASYNC110 - another thread's event
+            await asyncio.sleep(THREAD_LOOK_S)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the client has stopped fetching or keeping its place in the group, which it tells nobody."""
+        client: Any = self._consumer
+        if client is None or client._fetcher is None:  # noqa: SLF001 - there is no other way
+            return False
+        routines = (client._fetcher._fetch_task, client._coordinator._coordination_task)  # noqa: SLF001
+        return any(routine.done() for routine in routines)
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         client: Any = super()._create_worker_consumer(transport)
@@ -56,8 +88,11 @@ class PromptThread(driver.AIOKafkaConsumerThread):
 class CheckpointedConsumer(driver.Consumer):
     """Reads each assigned partition from where PostgreSQL says, not from where Kafka does."""
 
+    client_thread: PromptThread | None = None
+
     def _new_consumer_thread(self) -> PromptThread:
-        return PromptThread(self, loop=self.loop, beacon=self.beacon)
+        self.client_thread = PromptThread(self, loop=self.loop, beacon=self.beacon)
+        return self.client_thread
 
     async def perform_seek(self) -> None:
         """Called by Faust at every assignment, while nothing flows."""
@@ -214,6 +249,12 @@ class LogApp(faust.App):
     def has_joined(self) -> bool:
         """Whether the group has dealt out its shards with this worker in it; it may have got none."""
         return bool(self.consumer_generation_id)
+
+    @property
+    def client_has_ended(self) -> bool:
+        """Whether Kafka's client brings nothing any more, and never will: Faust waits for it all the same."""
+        thread = cast("CheckpointedConsumer", self.consumer).client_thread
+        return thread is not None and thread.has_ended
 
     def read_again(self, shard: int, placement: Placement) -> None:
         """Have a shard read from elsewhere (or no longer) as soon as that is safe."""

@@ -233,6 +233,8 @@ class LogConsumer:
             raise ConsumerFailed(f"a batch could not be handled: {failure!r}") from failure
         if app.crashed:
             raise ConsumerFailed(f"Faust has crashed: {app.crash_reason!r}")
+        if app.client_has_ended:
+            raise ConsumerFailed("Kafka's client has ended by itself and brings nothing any more")
 
     def _watch(self, app: LogApp) -> None:
         now = asyncio.get_running_loop().time()

@@ -1,8 +1,9 @@
 """One step of an attempt: begin it in the log, ask the PSP, tell the log what it said, and say what follows."""
 
+import logging
 from collections.abc import Mapping
 
-from aggregates.payment_intent.commands import OpenCase, RecordOutcome, RecordUnknown
+from aggregates.payment_intent.commands import OpenCase, PspOutcome, RecordOutcome, RecordUnknown
 from aggregates.payment_intent.state import Attempt
 from processors.psp.idempotency import WINDOW_MS
 from processors.psp.provider import (
@@ -39,6 +40,8 @@ from schemas.clock import Clock
 from schemas.events.psp import Source
 from schemas.framing import command_key
 from schemas.identifiers import derived_id
+
+_log = logging.getLogger(__name__)
 
 
 class LeaseLost(Exception):
@@ -144,6 +147,8 @@ class Attempts:
         late = None if attempt.reverses is None else intent.state.late_successes[attempt.reverses]
         taken = None if late is None else late.psp_fee
         outcome = outcome_of(attempt, verdict, currency=intent.state.currency, tries=step.try_no, taken=taken)
+        if (told := _fee_that_is_not_kept(verdict, outcome)) is not None:
+            _log.warning("the fee of attempt %s is kept as unknown: the PSP named %s", attempt.id, told)
         now_ms = self._clock.now_ms()
         command = RecordOutcome(attempt_id=attempt.id, outcome=outcome, now_ms=now_ms)
         processed_at = outcome.result.psp_processed_at
@@ -211,6 +216,12 @@ async def _place(
             return await provider.refund(order)
         case VoidOrder():
             return await provider.void(order)
+
+
+def _fee_that_is_not_kept(verdict: Approved | Negative, outcome: PspOutcome) -> int | None:
+    """What the PSP named as its fee, in its own units, where ours cannot say it."""
+    unknown = outcome.fee is not None and outcome.fee.status == "unknown"
+    return verdict.answer.fee if unknown and verdict.answer is not None else None
 
 
 def _progress(step: ClaimedStep, stage: Stage) -> Progress:

@@ -10,6 +10,7 @@ from aggregates.payment_intent.state import Attempt
 from processors.psp.amounts import from_psp
 from processors.psp.provider import Answer
 from processors.saga.ladder import Approved, Negative
+from schemas.errors import AmountNotRepresentable
 from schemas.events.psp import PspFee, PspResult
 from schemas.framing import command_key, digest
 
@@ -22,9 +23,6 @@ def outcome_of(
     """The outcome of an attempt. Its amount is the attempt's: an answer about another amount was never believed.
 
     `taken` is the fee that is known of what a reversal undoes.
-
-    Raises:
-        AmountNotRepresentable: the PSP named a fee that our units cannot say.
     """
     answer = verdict.answer
     result = PspResult(
@@ -78,6 +76,11 @@ def _fee(attempt: Attempt, answer: Answer, currency: str, taken: PspFee | None =
         if answer.fee is None and taken is not None and taken.amount:
             return msgspec.structs.replace(taken, amount=-taken.amount)
         return None
+    unknown = PspFee(amount=0, currency=currency, status="unknown")
     if answer.fee is None:
-        return PspFee(amount=0, currency=currency, status="unknown")
-    return PspFee(amount=from_psp(attempt.psp, answer.fee, currency), currency=currency, status="known")
+        return unknown
+    try:
+        return PspFee(amount=from_psp(attempt.psp, answer.fee, currency), currency=currency, status="known")
+    except AmountNotRepresentable:
+        # What became of the money is certain, and is not kept from the log for a fee that our units cannot say (ADR 12).
+        return unknown

@@ -182,5 +182,5 @@ def assemble(
         clock=clock,
         options=options,
     )
-    scheduler = SagaScheduler(pool, delay_scale=options.delay_scale, scheduled=workers.wake)
+    scheduler = SagaScheduler(pool, clock=clock, delay_scale=options.delay_scale, scheduled=workers.wake)
     return Machinery(scheduler, workers)

@@ -4,12 +4,14 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import asyncpg
+import msgspec
 
 from processors.log_consumer import PositionGap
 from processors.saga.cases import follow_cases, opens_case
 from processors.saga.connections import lost_connections_are_outages
 from processors.saga.decisions import SCHEDULING_TYPES, steps_for
 from processors.saga.steps import SCHEDULE, NewStep, as_arrays, schedule
+from schemas.clock import Clock
 from schemas.records import Record
 
 PROJECTION: Final = "payment_saga"
@@ -52,13 +54,15 @@ _MOVE: Final = "UPDATE checkpoints SET position = $4 WHERE projection = $1 AND g
 class SagaScheduler:
     """The saga's `BatchHandler`: it calls no PSP and decides nothing but which steps are needed, and when.
 
-    `scheduled` is called after a commit that brought steps, so that workers of this process look at once.
+    `scheduled` is called after a commit that brought steps, so that workers of this process look at once. What is due at
+    once is so by `clock`, which is the workers': the log's times are the database's, and may be ahead of it.
     """
 
     name = PROJECTION
 
-    def __init__(self, pool: asyncpg.Pool, *, delay_scale: float, scheduled: Callable[[], None]) -> None:
+    def __init__(self, pool: asyncpg.Pool, *, clock: Clock, delay_scale: float, scheduled: Callable[[], None]) -> None:
         self._pool = pool
+        self._clock = clock
         self._delay_scale = delay_scale
         self._scheduled = scheduled
 
@@ -123,8 +127,9 @@ class SagaScheduler:
         return fresh[-1].position
 
     def _steps_for(self, records: Sequence[Record]) -> list[NewStep]:
+        now_ms = self._clock.now_ms()
         return [
-            step
+            msgspec.structs.replace(step, due_at=min(step.due_at, now_ms)) if step.kind == "call" else step
             for record in records
             if record.type in SCHEDULING_TYPES
             for step in steps_for(record.decoded(), delay_scale=self._delay_scale)

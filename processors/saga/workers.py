@@ -118,7 +118,8 @@ class Workers:
             task = asyncio.create_task(self._run(step))
             self._running.add(task)
             task.add_done_callback(self._ended)
-        if ready_at is None:
+        # What was due already and not given to us, another is claiming: asking again at once would not change that.
+        if ready_at is None or ready_at <= now_ms:
             return self._options.poll_s
         return min(max((ready_at - self._clock.now_ms()) / 1000, 0.001), self._options.poll_s)
 

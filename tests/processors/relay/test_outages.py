@@ -2,23 +2,18 @@
 
 import asyncio
 import signal
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import asyncpg
 import msgspec
 import pytest
 
-from bootstrap.local_stack import ports
-from bootstrap.local_stack.child import Child
-from bootstrap.local_stack.kafka import KafkaServer
-from bootstrap.local_stack.servers import kafka_server, wait_until_ready
 from processors.relay import RelayOptions
 from processors.topics import TopicOptions
 from tests.conftest import TEST_SHARDS
 from tests.oracles.topic import faults_of_topic
 from tests.processors.log_writer import append
+from tests.processors.own_broker import OwnBroker
 from tests.processors.relay.conftest import supervised, until
 
 AWAY_S = 8
@@ -84,35 +79,6 @@ async def test_a_relay_that_is_killed_again_and_again_leaves_no_gap(options: Rel
         await until(lambda: copied(options), within_s=90)
     assert relay.exits.count(-signal.SIGKILL) == KILLS
     assert await faults_of_topic(options.dsn, options.bootstrap_servers, options.topic.name) == []
-
-
-class OwnBroker:
-    """A Kafka of this test alone, so that it may be killed."""
-
-    def __init__(self, server: KafkaServer) -> None:
-        self.server = server
-        self.child: Child | None = None
-
-    def start(self) -> None:
-        self.child = self.server.start()
-        wait_until_ready(self.server, self.child)
-
-    def kill(self) -> None:
-        if self.child is not None:
-            self.child.kill()
-            self.child.process.wait(10)
-
-
-@pytest.fixture
-def own_broker(tmp_path: Path) -> Iterator[OwnBroker]:
-    port = ports.choose([])
-    broker = OwnBroker(kafka_server(tmp_path, port, ports.choose([], avoid=[port])))
-    broker.server.prepare()
-    broker.start()
-    try:
-        yield broker
-    finally:
-        broker.kill()
 
 
 # In the suite the whole installation does this, in tests/campaign/test_short_campaign.py.

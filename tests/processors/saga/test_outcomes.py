@@ -6,9 +6,9 @@ from msgspec.structs import replace
 from aggregates.payment_intent.commands import PspOutcome, RecordOutcome
 from processors.psp.declines import decline
 from processors.psp.provider import Answer
-from processors.saga.ladder import Negative
+from processors.saga.ladder import Approved, Negative
 from processors.saga.outcomes import outcome_key, outcome_of
-from schemas.events import AuthorizationDeclined
+from schemas.events import AuthorizationDeclined, PaymentAuthorized, PaymentCaptured
 from schemas.events.psp import Decline, PspFee
 from tests.aggregates.commands import T0, approved, create, named, refused, request_authorization, start
 from tests.aggregates.scenario import given, only
@@ -62,3 +62,44 @@ def test_what_a_psp_charges_for_a_decline_is_recorded(told: int | None, kept: Ps
     outcome = outcome_of(attempt, Negative(decline=reason, answer=no, resolved_by="http"), currency="EUR", tries=1)
     declined = asked.when(RecordOutcome(attempt_id=attempt.id, outcome=outcome, now_ms=T0)).then(AuthorizationDeclined)
     assert only(AuthorizationDeclined, declined).psp_fee == kept
+
+
+@pytest.mark.parametrize(
+    ("told", "kept"),
+    [
+        (2_500, PspFee(amount=25, currency="ISK", status="known")),
+        (2_550, PspFee(amount=0, currency="ISK", status="unknown")),
+    ],
+)
+@pytest.mark.parametrize("approved", [True, False])
+def test_a_fee_that_our_units_cannot_say_is_unknown_and_keeps_no_outcome_from_the_log(
+    told: int, kept: PspFee, *, approved: bool
+) -> None:
+    # Stripe writes ISK with two decimals and ISO 4217 with none.
+    asked = given(
+        create(currency="ISK", capture_method="automatic"), request_authorization(), start("authorize", "authorize")
+    )
+    (attempt,) = (replace(each, psp="stripe") for each in asked.state.attempts.values())
+    reason = None if approved else decline("do_not_honor")
+    answer = Answer(
+        approved=approved,
+        amount=1_000_000,
+        currency="ISK",
+        psp_reference="pay_1",
+        psp_operation_reference="pay_1",
+        fee=told,
+        decline=reason,
+    )
+    verdict = (
+        Approved(answer=answer, resolved_by="http")
+        if reason is None
+        else Negative(decline=reason, answer=answer, resolved_by="http")
+    )
+    outcome = outcome_of(attempt, verdict, currency="ISK", tries=1)
+    assert outcome.fee == kept
+    outcome = with_result(outcome, psp="simulator")
+    ended = asked.when(RecordOutcome(attempt_id=attempt.id, outcome=outcome, now_ms=T0))
+    if approved:
+        assert only(PaymentCaptured, ended.then(PaymentAuthorized, PaymentCaptured)).psp_fee == outcome.fee
+    else:
+        assert only(AuthorizationDeclined, ended.then(AuthorizationDeclined)).psp_fee == outcome.fee

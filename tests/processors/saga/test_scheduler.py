@@ -8,6 +8,7 @@ import pytest
 import pytest_asyncio
 from msgspec.structs import replace
 
+from bootstrap.clock import SYSTEM_CLOCK
 from bootstrap.identity import SYSTEM_IDS
 from event_store import EventStore
 from processors.log_consumer import PositionGap
@@ -48,7 +49,7 @@ async def orders(store: EventStore, count: int) -> list[Record]:
 
 async def test_each_request_becomes_one_step_however_often_it_comes(store: EventStore, pool: asyncpg.Pool) -> None:
     woken = Woken()
-    scheduler = SagaScheduler(pool, delay_scale=1, scheduled=woken)
+    scheduler = SagaScheduler(pool, clock=SYSTEM_CLOCK, delay_scale=1, scheduled=woken)
     records = await orders(store, 3)
     assert await scheduler.positions([0, SHARD]) == {0: 0, SHARD: 0}
 
@@ -68,7 +69,7 @@ async def test_each_request_becomes_one_step_however_often_it_comes(store: Event
 
 
 async def test_a_gap_is_refused_and_nothing_of_the_batch_stays(store: EventStore, pool: asyncpg.Pool) -> None:
-    scheduler = SagaScheduler(pool, delay_scale=1, scheduled=Woken())
+    scheduler = SagaScheduler(pool, clock=SYSTEM_CLOCK, delay_scale=1, scheduled=Woken())
     records = await orders(store, 2)
 
     with pytest.raises(PositionGap) as refusal:
@@ -84,7 +85,7 @@ async def test_a_gap_is_refused_and_nothing_of_the_batch_stays(store: EventStore
 async def test_a_failure_leaves_neither_steps_nor_checkpoint(
     store: EventStore, pool: asyncpg.Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    scheduler = SagaScheduler(pool, delay_scale=1, scheduled=Woken())
+    scheduler = SagaScheduler(pool, clock=SYSTEM_CLOCK, delay_scale=1, scheduled=Woken())
     records = await orders(store, 1)
 
     async def break_off(*_: object) -> None:
@@ -104,7 +105,7 @@ async def test_a_failure_leaves_neither_steps_nor_checkpoint(
 async def test_only_where_a_case_is_open_the_cases_are_followed(
     store: EventStore, pool: asyncpg.Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    scheduler = SagaScheduler(pool, delay_scale=1, scheduled=Woken())
+    scheduler = SagaScheduler(pool, clock=SYSTEM_CLOCK, delay_scale=1, scheduled=Woken())
     records = await orders(store, 3)
     assert await scheduler.handle(SHARD, records[:2]) == 2
     followed: list[Sequence[Record]] = []
@@ -130,7 +131,7 @@ async def test_only_where_a_case_is_open_the_cases_are_followed(
 async def test_shards_are_scheduled_together_and_each_by_its_own_checkpoint(
     store: EventStore, pool: asyncpg.Pool
 ) -> None:
-    scheduler = SagaScheduler(pool, delay_scale=1, scheduled=Woken())
+    scheduler = SagaScheduler(pool, clock=SYSTEM_CLOCK, delay_scale=1, scheduled=Woken())
     records = await orders(store, 3)
     other = [replace(record, shard=SHARD + 1) for record in records]
     await scheduler.handle(SHARD, records[:4])
@@ -145,7 +146,7 @@ async def test_a_gap_in_one_shard_leaves_the_others_of_the_batch_scheduled(
     store: EventStore, pool: asyncpg.Pool
 ) -> None:
     woken = Woken()
-    scheduler = SagaScheduler(pool, delay_scale=1, scheduled=woken)
+    scheduler = SagaScheduler(pool, clock=SYSTEM_CLOCK, delay_scale=1, scheduled=woken)
     records = await orders(store, 3)
     await scheduler.handle(SHARD, records[:2])
     woken.times = 0
@@ -160,7 +161,7 @@ async def test_a_gap_in_one_shard_leaves_the_others_of_the_batch_scheduled(
 async def test_of_several_shards_the_lowest_is_locked_first(
     store: EventStore, pool: asyncpg.Pool, database: str
 ) -> None:
-    scheduler = SagaScheduler(pool, delay_scale=1, scheduled=Woken())
+    scheduler = SagaScheduler(pool, clock=SYSTEM_CLOCK, delay_scale=1, scheduled=Woken())
     records = await orders(store, 1)
     other = [replace(record, shard=SHARD + 1) for record in records]
     # With so many shards the planner takes them in the batch's order, unless told otherwise.

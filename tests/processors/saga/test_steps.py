@@ -15,7 +15,7 @@ from processors.saga.connections import open_pool
 from processors.saga.steps import ClaimedStep, Finish, NewStep, StepTable, schedule
 from processors.saga.workers import WorkerOptions, Workers
 from schemas.errors import ShardUnavailable
-from tests.processors.saga.harness import IDS
+from tests.processors.saga.harness import IDS, eventually
 
 NOW = 1_000_000
 
@@ -183,3 +183,54 @@ async def test_a_step_that_finds_postgresql_away_is_told_in_one_line_and_each_is
     told = [record for record in caplog.records if record.name == "processors.saga.workers"]
     assert [(record.levelname, record.exc_info) for record in told] == [("WARNING", None)]
     assert "has to wait" in told[0].getMessage()
+
+
+class CountedTable(StepTable):
+    """Counts how often it is asked what is due."""
+
+    asked = 0
+
+    async def claim(self, *, now_ms: int, limit: int, lease_until: int, holder: str) -> list[ClaimedStep]:
+        self.asked += 1
+        return await super().claim(now_ms=now_ms, limit=limit, lease_until=lease_until, holder=holder)
+
+
+async def test_a_due_step_that_another_holds_locked_is_not_asked_about_without_a_pause(
+    pool: asyncpg.Pool, database: str
+) -> None:
+    locked, free = step(), step()
+    await add(pool, locked)
+    taken: list[UUID] = []
+
+    async def take(mine: ClaimedStep) -> Finish:
+        taken.append(mine.subject)
+        return Finish(step=mine, result="approved", following=None)
+
+    wanted = 1
+
+    async def are_taken() -> bool:
+        return len(taken) == wanted
+
+    table = CountedTable(pool)
+    options = WorkerOptions(holder="me", poll_s=0.2)
+    workers = Workers(table, {"call": take}, clock=SYSTEM_CLOCK, options=options)
+    stop = asyncio.Event()
+    other = await asyncpg.connect(database)
+    try:
+        async with other.transaction():
+            await other.execute("SELECT FROM steps FOR UPDATE")
+            running = asyncio.create_task(workers.run(stop))
+            await asyncio.sleep(1)
+            assert table.asked <= 6
+            # What comes meanwhile is taken at once, and what was locked once it is not.
+            await add(pool, free)
+            workers.wake()
+            await eventually(are_taken, deadline_s=30)
+            assert taken == [free.subject]
+        wanted = 2
+        await eventually(are_taken, deadline_s=30)
+        assert taken == [free.subject, locked.subject]
+        stop.set()
+        await running
+    finally:
+        await other.close()
