@@ -18,6 +18,9 @@ Result = TypeVar("Result")
 
 ANSWERS_WITHIN_S: Final = 2.0
 """How long a person at a shell waits to hear that PostgreSQL is away; the driver would wait for a minute."""
+SILENT_AFTER_S: Final = 10.0
+"""How long PostgreSQL may leave the smallest question unanswered before it counts as gone, though no connection was cut."""
+_ASKED_EVERY_S: Final = 1.0
 # asyncio tells of a name with several addresses, as `localhost` is, in an OSError without a number.
 _NO_WAY_THERE: Final = frozenset({None, errno.EHOSTUNREACH, errno.ENETUNREACH})
 _LOST_MEANWHILE: Final = (
@@ -39,16 +42,74 @@ class DatabaseUnusableError(LocalStackError):
 def run_at(dsn: str, work: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
     """What `work` gives, which is begun once the database has answered: for verbs that a person waits for.
 
-    Raises DatabaseUnusableError after `ANSWERS_WITHIN_S` where nothing answers, and as `database_at` does.
+    Raises DatabaseUnusableError after `ANSWERS_WITHIN_S` where nothing answers, `SILENT_AFTER_S` after the last answer of
+    a server that falls silent meanwhile, and as `database_at` does.
     """
 
     async def answered() -> Result:
         connection: Any = await asyncpg.connect(dsn, timeout=ANSWERS_WITHIN_S)
-        await connection.close(timeout=ANSWERS_WITHIN_S)
-        return await work()
+        try:
+            return await _unless_silent(work(), connection)
+        finally:
+            connection.terminate()
 
     with database_at(dsn):
         return asyncio.run(answered())
+
+
+async def _unless_silent(work: Coroutine[Any, Any, Result], connection: Any) -> Result:
+    """What `work` gives, given up where the server no longer answers on a `connection` of its own.
+
+    No statement of the work is bounded by itself: on a long log some take minutes, and none says how many.
+
+    Raises:
+        TimeoutError: the server is silent.
+    """
+    working, watching = asyncio.create_task(work), asyncio.create_task(_silence(connection))
+
+    async def either() -> None:
+        await asyncio.wait({working, watching}, return_when=asyncio.FIRST_COMPLETED)
+
+    try:
+        await either()
+    except asyncio.CancelledError:  # Ctrl-C: the work may clear up first
+        working.cancel()
+        await either()
+        raise
+    finally:
+        silent = not working.done()
+        if silent:
+            await _abandon_everything()
+        watching.cancel()
+    if silent:
+        watching.result()
+    return working.result()
+
+
+async def _abandon_everything() -> None:
+    """End every other task of the loop, whatever of them wants to say good-bye to a server that does not hear it.
+
+    Rolling back, giving back and closing a connection each wait for an answer, so once does not do; and a task group
+    passes on to its tasks only the first time that it is told.
+    """
+    loop, me = asyncio.get_running_loop(), asyncio.current_task()
+    until = loop.time() + ANSWERS_WITHIN_S
+    while (others := asyncio.all_tasks() - {me}) and loop.time() < until:
+        for task in others:
+            task.cancel()
+        await asyncio.wait(others, timeout=0.05)
+
+
+async def _silence(connection: Any) -> None:
+    """Ask again and again. Raises TimeoutError where no answer comes; a lost connection is for the work to notice."""
+    try:
+        while True:
+            await asyncio.sleep(_ASKED_EVERY_S)
+            await connection.fetchval("SELECT 1", timeout=SILENT_AFTER_S)
+    except TimeoutError:
+        raise
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError):
+        await asyncio.Event().wait()
 
 
 @contextmanager

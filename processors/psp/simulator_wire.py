@@ -23,6 +23,7 @@ from processors.psp.provider import (
     Unknown,
 )
 from schemas.events.psp import Decline
+from schemas.money import MAX_AMOUNT
 from schemas.timestamps import parse_rfc3339
 
 Kind = Literal["payment", "capture", "refund", "void"]
@@ -137,7 +138,7 @@ def read_reversal(expected: Expected, http_status: int, body: bytes, retry_after
         processed_at = parse_rfc3339(reversal.processed_at)
     except (msgspec.DecodeError, ValueError):
         return Unknown(cause="malformed", http_status=http_status)
-    if reversal.reference != expected.reference:
+    if reversal.reference != expected.reference or not _can_be_a_fee(abs(reversal.fee)):
         return Unknown(cause="mismatch", http_status=http_status)
     return Undone(
         how=reversal.status,
@@ -208,9 +209,14 @@ def _operation(expected: Expected, body: bytes) -> Answer | Pending | Unknown:
         captured=operation.amount_captured,
         lapsed=operation.status == "expired",
     )
-    if answer.approved == (answer.decline is not None) or (operation.fee is not None and operation.fee < 0):
+    if answer.approved == (answer.decline is not None) or not _can_be_a_fee(operation.fee or 0):
         return Unknown(cause="mismatch")
     return answer
+
+
+def _can_be_a_fee(amount: int) -> bool:
+    """No more than a payment can be of: a few of what a 64-bit number holds, and no books could be kept any more."""
+    return 0 <= amount <= MAX_AMOUNT
 
 
 def _is_about(expected: Expected, operation: _Operation) -> bool:

@@ -79,6 +79,8 @@ def test_what_was_undone_costs_no_more_than_its_reversal_said() -> None:
         ({"amount": "6000"}, "malformed"),
         ({"fee": 66.5}, "malformed"),
         ({"fee": -1}, "mismatch"),
+        ({"fee": 1_000_000_000_000}, "mismatch"),
+        ({"fee": 1 << 70}, "mismatch"),
         ({"currency": "USD"}, "mismatch"),
         ({"reference": "att_2"}, "mismatch"),
         ({"payment_id": "pay_2"}, "mismatch"),
@@ -209,12 +211,17 @@ def test_reversals() -> None:
     undone = read_reversal(EXPECTED, 200, json.dumps(raw).encode(), None)
     other = read_reversal(EXPECTED, 200, json.dumps(raw | {"reference": "att_2"}).encode(), None)
     odd = read_reversal(EXPECTED, 200, json.dumps(raw | {"status": "perhaps"}).encode(), None)
+    beyond = [
+        read_reversal(EXPECTED, 200, json.dumps(raw | {"fee": fee}).encode(), None)
+        for fee in (1_000_000_000_000, -(1 << 62))
+    ]
     refused = read_reversal(EXPECTED, 409, problem("invalid_state"), None)
 
     assert isinstance(undone, Undone)
     assert undone.how == "tombstoned"
     assert other == Unknown(cause="mismatch", http_status=200)
     assert odd == Unknown(cause="malformed", http_status=200)
+    assert beyond == [Unknown(cause="mismatch", http_status=200)] * 2
     assert isinstance(refused, Answer)
     assert not refused.approved
     assert read_reversal(EXPECTED, 500, problem("internal_error"), None) == Unknown(cause="5xx", http_status=500)

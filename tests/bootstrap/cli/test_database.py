@@ -1,11 +1,13 @@
 """A database that cannot be worked on: every verb says so in one sentence that holds no password."""
 
+import asyncio
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
@@ -13,11 +15,17 @@ import pytest
 from typer.testing import CliRunner
 
 from bootstrap.cli import application
+from bootstrap.cli import database as database_module
 from bootstrap.cli.database import ANSWERS_WITHIN_S, DatabaseUnusableError, address, database_at, what_is_wrong
 from bootstrap.local_stack import ports, state
 from bootstrap.local_stack.state import InstallationState
+from processors.rebuild import open_pool
+from projections.checkpoints import apply_to_live
+from projections.ledger import Ledger
 from schemas.errors import ShardUnavailable
 from tests.conftest import with_database
+from tests.contract.tcp_proxy import proxied
+from tests.projections.history import worked_case, write_log
 
 REPOSITORY = Path(__file__).parents[3]
 PASSWORD = "Xq7-never-shown"  # noqa: S105 - of nobody
@@ -82,6 +90,73 @@ def test_a_person_at_a_shell_hears_soon_that_nothing_answers(tmp_path: Path, ver
 
     assert isinstance(ended.exception, DatabaseUnusableError)
     assert took_s < 2 * ANSWERS_WITHIN_S
+
+
+@pytest.mark.parametrize(
+    ("verb", "asked"),
+    [
+        (("ledger", "verify"), b"WITH sums"),
+        (("ledger", "rebuild"), b"pg_try_advisory_lock"),
+        (("ledger", "rebuild"), b"INSERT INTO ledger_2"),
+        (("ledger", "rebuild"), b"COPY "),
+        (("dead-letters", "list"), b"FROM halted_shards"),
+        (("migrate",), b"pg_advisory_lock"),
+    ],
+)
+async def test_a_server_that_falls_silent_is_not_waited_for_without_end(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verb: tuple[str, ...], asked: bytes
+) -> None:
+    monkeypatch.setattr(database_module, "SILENT_AFTER_S", 0.5)
+    await write_log(database, worked_case().recorded)
+    await _apply(database)
+    async with proxied(database) as (proxy, dsn):
+
+        def freeze(question: bytes) -> bool:
+            proxy.frozen = proxy.frozen or asked in question
+            return False
+
+        proxy.swallow_answer = freeze
+        environment = {"GUILDER_HOME": str(tmp_path), "GUILDER_POSTGRES__DSN": dsn}
+        began = time.monotonic()
+        calling = asyncio.to_thread(lambda: CliRunner().invoke(application, verb, env=environment, prog_name="guilder"))
+        try:
+            ended = await asyncio.wait_for(calling, 10)
+        finally:
+            fell_silent, proxy.frozen = proxy.frozen, False
+            proxy.cut()
+    assert fell_silent
+    assert isinstance(ended.exception, DatabaseUnusableError), ended.exception
+    assert "cannot be reached (no answer in time)" in str(ended.exception)
+    assert time.monotonic() - began < 8
+
+
+async def test_who_is_interrupted_clears_up_first(postgres_dsn: str) -> None:
+    cleared = []
+    connection: Any = await asyncpg.connect(postgres_dsn)
+
+    async def work() -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            await asyncio.sleep(0.2)
+            cleared.append("all")
+
+    calling = asyncio.create_task(database_module._unless_silent(work(), connection))
+    await asyncio.sleep(0.1)
+    calling.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await calling
+    connection.terminate()
+    assert cleared == ["all"]
+
+
+async def _apply(dsn: str) -> None:
+    pool = await open_pool(dsn)
+    try:
+        async with pool.acquire() as connection, connection.transaction():
+            await apply_to_live(connection, [Ledger()], {1: worked_case().recorded})
+    finally:
+        await pool.close()
 
 
 def test_a_kafka_that_does_not_answer(refused: Guilder, database: str) -> None:
