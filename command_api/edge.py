@@ -203,7 +203,8 @@ def _query_of(scope: Scope) -> tuple[tuple[str, str], ...]:
     raw = scope["query_string"]
     if not raw:
         return ()
-    query = tuple(parse_qsl(raw.decode("latin-1"), keep_blank_values=True))
+    # What is not UTF-8 is kept as it came, so that whoever reads the parameter can refuse it instead of seeking for it.
+    query = tuple(parse_qsl(raw.decode("latin-1"), keep_blank_values=True, errors="surrogateescape"))
     numbers = [name for name, value in query if is_card_number(value) or is_card_number(name)]
     if numbers:
         names = ["query" if is_card_number(name) else name for name in numbers]

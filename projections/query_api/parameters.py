@@ -56,7 +56,7 @@ class QueryParameters:
 
     Raises:
         FilterUnknown: a name that the route does not know.
-        ValidationFailed: a name that stands twice.
+        ValidationFailed: a name that stands twice, or a value that is not UTF-8.
     """
 
     def __init__(self, call: Call, known: Iterable[Parameter]) -> None:
@@ -70,6 +70,8 @@ class QueryParameters:
                 raise FilterUnknown(f"There is no query parameter {name!r} here; known are: {known_names}.")
             if name in self._values:
                 raise bad_parameter(name, "bad_format", "stands twice")
+            if not _is_unicode(value):
+                raise bad_parameter(name, "bad_format", "is not UTF-8, each byte written as % and two digits")
             self._values[name] = value
 
     def filters(self) -> tuple[tuple[str, str], ...]:
@@ -146,6 +148,14 @@ class QueryParameters:
         if len(value) > len(str(MAX_LIMIT)) or not 1 <= int(value) <= MAX_LIMIT:
             raise bad_parameter("limit", "out_of_range", f"is a whole number from 1 to {MAX_LIMIT}")
         return int(value)
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def choices_schema(choices: tuple[str, ...]) -> dict[str, Any]:

@@ -86,6 +86,8 @@ def test_a_late_charge_is_refunded_once_and_never_captured(
     received = only(LateSuccessReceived, scenario)
     assert (received.kind, received.amount, received.told_status) == ("charge", amount, told)
     assert received.psp_fee == PspFee(amount=66, currency="EUR", status="known")
+    assert scenario.state.late_success is not None
+    assert scenario.state.late_success.psp_fee == received.psp_fee
     assert (scenario.state.status, scenario.state.captured) == (before.status, 0)
     assert scenario.state.lots == {}
     scenario = scenario.given(undo(name), approved(name, amount, attempt="undo"))

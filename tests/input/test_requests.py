@@ -58,7 +58,7 @@ def with_query(base: Request, query: str) -> Request:
 
 
 def bad_values(parameter: Parameter) -> Iterator[str]:
-    """Values that a query parameter cannot have, by its schema; for whatever it is: too long, or with a zero byte."""
+    """Values that a query parameter cannot have, by its schema; for whatever it is: too long, a zero byte, Latin-1."""
     schema = parameter.json_schema
     if schema.get("type") == "integer":
         yield from BAD_LIMITS
@@ -68,7 +68,7 @@ def bad_values(parameter: Parameter) -> Iterator[str]:
         yield from BAD_TIMES
     if "currency" in parameter.name:
         yield from (text.replace(" ", "%20") for text in OTHER_CURRENCIES)
-    yield from ("x" * 5000, "a%00b")
+    yield from ("x" * 5000, "a%00b", "Gr%F6%DFe-17", "%ED%A0%80")
 
 
 def check_bad_parameter(route: Route[Any], answer: Answer, name: str) -> None:
