@@ -77,7 +77,7 @@ def last_complaint(log: Path, now_ms: int) -> str | None:
         said = _decoded(line)
         if said.get("level") in _COMPLAINING and _is_recent(said.get("timestamp"), now_ms):
             # A traceback ends with its error, which says more than that something failed.
-            return str(said.get("exception") or said.get("event")).strip().splitlines()[-1]
+            return str(said.get("exception") or said.get("reason") or said.get("event")).strip().splitlines()[-1]
     return None
 
 

@@ -46,6 +46,8 @@ def status(
     Exit codes: 0 while an installation runs, whatever `problems` of --json say; 3 where none runs or its supervisor was
     killed; 1 where its home cannot be read; 2 for a wrong option or setting.
     """
+    if as_json and watch:
+        raise typer.BadParameter("--json looks once; ask again for another look", param_hint="--watch")
     home = Settings().home.resolve()
     current = state.load(home)
     look = Look(home)

@@ -85,6 +85,7 @@ def test_one_that_is_not_healthy_is_quoted_from_its_log(tmp_path: Path) -> None:
     [
         (line("warning", "first") + line("error", "second") + line("info", "ended"), "second"),
         (line("error", "failed", exception="Traceback (…)\n  File …\nStoreLostData: shard 3\n"), "StoreLostData: shard 3"),
+        (line("error", "failed", reason="there is no room"), "there is no room"),
         (line("error", "of old", NOW - 61_000), None),
         (line("error", "cut off")[5:] + "plain text\n[]\n" + json.dumps({"level": "error", "event": "no time"}), None),
         ("", None),
