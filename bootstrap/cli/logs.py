@@ -39,7 +39,9 @@ def logs(
 ) -> None:
     """Print the last lines of one process's log, or of all; or all lines that name somebody."""
     if follow and about is not None:
-        raise typer.BadParameter("what is yet to be logged cannot be sorted; --about goes without it", param_hint="--follow")
+        raise typer.BadParameter(
+            "what is yet to be logged cannot be sorted; --about goes without it", param_hint="--follow"
+        )
     paths = find_logs(Settings().home / "logs", name)
     if about is not None:
         found = lines_about(paths, as_lines_spell(about))

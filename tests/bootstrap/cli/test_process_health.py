@@ -67,7 +67,9 @@ def test_what_the_relay_says_of_itself_is_heard(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("body", [b"", b"busy", b"[]", b'{"details": {"alarms": 1}}', b'{"ready": false, "details": {}}'])
+@pytest.mark.parametrize(
+    "body", [b"", b"busy", b"[]", b'{"details": {"alarms": 1}}', b'{"ready": false, "details": {}}']
+)
 def test_one_that_says_nothing_of_use_is_only_not_healthy(tmp_path: Path, body: bytes) -> None:
     assert heard(tmp_path, 503, body) == ProcessHealth(healthy=False)
 
@@ -84,7 +86,10 @@ def test_one_that_is_not_healthy_is_quoted_from_its_log(tmp_path: Path) -> None:
     ("log", "complaint"),
     [
         (line("warning", "first") + line("error", "second") + line("info", "ended"), "second"),
-        (line("error", "failed", exception="Traceback (…)\n  File …\nStoreLostData: shard 3\n"), "StoreLostData: shard 3"),
+        (
+            line("error", "failed", exception="Traceback (…)\n  File …\nStoreLostData: shard 3\n"),
+            "StoreLostData: shard 3",
+        ),
         (line("error", "failed", reason="there is no room"), "there is no room"),
         (line("error", "of old", NOW - 61_000), None),
         (line("error", "cut off")[5:] + "plain text\n[]\n" + json.dumps({"level": "error", "event": "no time"}), None),
