@@ -9,6 +9,7 @@ LATE_S: Final = 5.0
 """A follower whose next event waits for less is at work."""
 STILL_S: Final = 10.0
 REASON_LENGTH: Final = 200
+NAMED_SHARDS: Final = 8
 _WHO: Final[Mapping[Follower, str]] = {"relay": "relay", "projector": "projector", "payment_saga": "saga"}
 _DEAD_LETTERS: Final = "run `guilder dead-letters list`"
 
@@ -40,20 +41,42 @@ def of(seen: Backlog, follower: Follower) -> list[Behind]:
 
 def complaints(processes: Iterable[Mapping[str, Any]], seen: Backlog | None, progress: Progress) -> list[str]:
     """Everything that an operator should know, the most pressing first; `seen` is null where PostgreSQL is away."""
-    unwell = [
-        f"{process['name']} is not healthy: run `guilder logs {process['name']}`"
-        for process in processes
-        if not process["healthy"]
-    ]
+    told = list(processes)
+    of_processes = [*(_unwell(process) for process in told if not process["healthy"]), *_alarms(told)]
     if seen is None:
-        return [*unwell, "PostgreSQL cannot be asked, so nobody can tell what waits"]
-    return [*unwell, *_halted(seen), *_behind(seen, progress), *_steps(seen), *_cases(seen)]
+        return [*of_processes, "PostgreSQL cannot be asked, so nobody can tell what waits"]
+    return [*of_processes, *_halted(seen), *_behind(seen, progress), *_steps(seen), *_cases(seen)]
 
 
 def abandoned(still_running: Sequence[str]) -> str:
     """What to say where a supervisor is recorded that does not live: it was killed, for one that ends forgets itself."""
     left = f" (still running without it: {', '.join(still_running)})" if still_running else ""
     return f"the supervisor was killed{left}: run `guilder up` to start again, or `guilder down` to end what is left"
+
+
+def _unwell(process: Mapping[str, Any]) -> str:
+    reason = f" ({_short(process['reason'])})" if process.get("reason") else ""
+    return f"{process['name']} is not healthy{reason}: run `guilder logs {process['name']}`"
+
+
+def _alarms(processes: Iterable[Mapping[str, Any]]) -> list[str]:
+    """What relays found wrong with their copy of the log: one sentence for all shards of which it is the same."""
+    of_reasons: dict[tuple[str, str], list[int]] = {}
+    for process in processes:
+        for shard, reason in process.get("alarms", {}).items():
+            of_reasons.setdefault((process["name"], reason), []).append(int(shard))
+    return [
+        f"the {name} found Kafka's copy of {_named(sorted(shards))} damaged ({reason}) and sent what was missing again: "
+        f"see what became of Kafka's data; the alarm is kept until the {name} is started anew"
+        for (name, reason), shards in of_reasons.items()
+    ]
+
+
+def _named(shards: Sequence[int]) -> str:
+    if len(shards) == 1:
+        return f"shard {shards[0]}"
+    shown = ", ".join(map(str, shards[:NAMED_SHARDS]))
+    return f"{len(shards):,} shards ({shown}{', …' if len(shards) > NAMED_SHARDS else ''})"
 
 
 def _halted(seen: Backlog) -> list[str]:

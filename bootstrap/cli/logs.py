@@ -38,6 +38,10 @@ def logs(
     ] = None,
 ) -> None:
     """Print the last lines of one process's log, or of all; or all lines that name somebody."""
+    if follow and about is not None:
+        raise typer.BadParameter(
+            "what is yet to be logged cannot be sorted; --about goes without it", param_hint="--follow"
+        )
     paths = find_logs(Settings().home / "logs", name)
     if about is not None:
         found = lines_about(paths, as_lines_spell(about))
@@ -71,8 +75,9 @@ def find_logs(folder: Path, name: str | None) -> list[Path]:
     there = sorted(path for path in folder.glob("*.log") if not path.name.endswith(".1.log"))
     wanted = [path for path in there if name in (None, path.stem)]
     if not wanted:
-        known = ", ".join(path.stem for path in there) or "none: nothing has run here"
-        raise NoLogError(f"there is no such log; there are: {known}")
+        if not there:
+            raise NoLogError("there are no logs, for nothing has run here: `guilder up` starts it")
+        raise NoLogError(f"there is no log of {name}; there are: {', '.join(path.stem for path in there)}")
     return wanted
 
 

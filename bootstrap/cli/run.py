@@ -7,13 +7,16 @@ from importlib import import_module
 from typing import Annotated
 from urllib.parse import urlsplit
 
+import structlog
 import typer
 
 from bootstrap.cli.connection import connected_settings
 from bootstrap.cli.database import database_at
+from bootstrap.cli.refusals import refusal_in
 from bootstrap.local_stack.roster import PSP_SIMULATOR, ROSTER, find
 from bootstrap.processes.connections import dsn_of
 from bootstrap.settings import Settings
+from bootstrap.telemetry.logs import configure_logging, secrets_of
 
 app = typer.Typer(add_completion=False)
 
@@ -29,8 +32,19 @@ def run(name: Annotated[ProcessName, typer.Argument(metavar="PROCESS", help="Whi
     import uvloop
 
     settings = connected_settings()
-    with database_at(dsn_of(settings)):
-        uvloop.run(import_module(process.module).run(settings))
+    configure_logging(process.name, secrets=secrets_of(settings))
+    try:
+        with database_at(dsn_of(settings)):
+            uvloop.run(import_module(process.module).run(settings))
+    except Exception as error:
+        log = structlog.get_logger(process.name)
+        sentence = refusal_in(error)
+        if sentence is not None:
+            log.error("failed", reason=sentence)  # noqa: TRY400 - it needs no traceback
+            raise
+        # The interpreter's own traceback would be no line of JSON, and nothing would be taken out of it.
+        log.exception("failed")
+        raise typer.Exit(1) from None
 
 
 def become_simulator(settings: Settings) -> None:

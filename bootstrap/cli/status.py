@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Annotated, Any, Final
-from urllib.parse import urlsplit
 
 import asyncpg
 import msgspec
@@ -19,11 +18,10 @@ from rich.live import Live
 from bootstrap.cli.complaints import Progress, abandoned, complaints, of
 from bootstrap.cli.database import ANSWERS_WITHIN_S
 from bootstrap.cli.demo_merchant import load_demo
+from bootstrap.cli.process_health import ProcessHealth, health_of
 from bootstrap.cli.status_view import StatusView
-from bootstrap.local_stack import kafka, state
-from bootstrap.local_stack.guilder_service import is_healthy
-from bootstrap.local_stack.servers import postgres_server
-from bootstrap.local_stack.state import InstallationState, RecordedProcess
+from bootstrap.local_stack import state
+from bootstrap.local_stack.state import InstallationState
 from bootstrap.settings import Settings
 from processors.backlog import FOLLOWERS, STEP_STATES, UNREADABLE, Backlog, Follower, backlog
 from schemas.timestamps import rfc3339
@@ -48,6 +46,8 @@ def status(
     Exit codes: 0 while an installation runs, whatever `problems` of --json say; 3 where none runs or its supervisor was
     killed; 1 where its home cannot be read; 2 for a wrong option or setting.
     """
+    if as_json and watch:
+        raise typer.BadParameter("--json looks once; ask again for another look", param_hint="--watch")
     home = Settings().home.resolve()
     current = state.load(home)
     look = Look(home)
@@ -167,7 +167,9 @@ def describe(home: Path, current: InstallationState) -> dict[str, Any]:
     """What runs where; each health is asked for now."""
     demo = load_demo(home)
     with ThreadPoolExecutor(8) as pool:
-        health = list(pool.map(lambda process: is_well(home, current, process), current.processes))
+        health: list[ProcessHealth] = list(
+            pool.map(lambda process: health_of(home, current, process), current.processes)
+        )
     return {
         "api": current.api,
         "postgres_dsn": current.postgres_dsn,
@@ -175,20 +177,14 @@ def describe(home: Path, current: InstallationState) -> dict[str, Any]:
         "psp_simulator": current.psp_simulator,
         "demo": None if demo is None else {"merchant_id": demo.merchant_id, "api_key": demo.api_key},
         "processes": [
-            {"name": process.name, "pid": process.pid, "healthy": healthy, "health_url": process.health_url}
-            for process, healthy in zip(current.processes, health, strict=True)
+            {
+                "name": process.name,
+                "pid": process.pid,
+                "healthy": found.healthy,
+                "health_url": process.health_url,
+                "reason": found.reason,
+                "alarms": found.alarms,
+            }
+            for process, found in zip(current.processes, health, strict=True)
         ],
     }
-
-
-def is_well(home: Path, current: InstallationState, process: RecordedProcess) -> bool:
-    """Tell whether a process lives and does its work."""
-    if not process.identity.is_alive:
-        return False
-    if process.health_url is not None:
-        url = urlsplit(process.health_url)
-        return is_healthy(url.port or 0, url.path)
-    port = current.ports[process.name]
-    if process.name == "postgres":
-        return postgres_server(home, port).is_ready()
-    return kafka.answers("127.0.0.1", port)

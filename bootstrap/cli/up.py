@@ -43,6 +43,7 @@ def up(
     running = state.load(settings.home)
     if running.supervisor_is_alive and (running.ready or not detach):
         console.print("already running")
+        console.print("settings that were changed since take effect once `guilder down` has ended it", soft_wrap=True)
         print_what_to_try(console, settings.home, running)
         return
     state.make(settings.home)

@@ -60,11 +60,18 @@ def is_healthy(port: int, path: str = "/health/ready") -> bool:
 
 def status_of(port: int, path: str = "/health/ready") -> int | None:
     """What the process on `port` of the loopback answers; None when that takes longer than 2 s."""
+    status, _ = answer_of(port, path)
+    return status
+
+
+def answer_of(port: int, path: str = "/health/ready") -> tuple[int | None, bytes]:
+    """The status and the body with which it answers; null and nothing when that takes longer than 2 s."""
     connection = http.client.HTTPConnection(LOOPBACK, port, timeout=HEALTH_WITHIN_S)
     try:
         connection.request("GET", path)
-        return connection.getresponse().status
+        answer = connection.getresponse()
+        return answer.status, answer.read()
     except (OSError, http.client.HTTPException):
-        return None
+        return None, b""
     finally:
         connection.close()

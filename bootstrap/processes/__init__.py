@@ -132,8 +132,8 @@ async def serve(
 ) -> None:
     """Run `run` until it returns or the process is asked to end (SIGTERM, SIGINT), with its health on `ops_port`.
 
-    `run` gets an event that is set when it should finish; 15 s later it is cancelled. Whatever it raises is logged
-    once and raised, so that the process ends with a failure and is started again. Traces are written as `settings` say.
+    `run` gets an event that is set when it should finish; 15 s later it is cancelled. Whatever it raises is raised, so
+    that `guilder run` logs it once and ends with a failure. Traces are written as `settings` say.
     """
     settings = Settings() if settings is None else settings
     configure_logging(name, secrets=secrets_of(settings))
@@ -151,9 +151,6 @@ async def serve(
         await asyncio.wait([work, stop_asked], return_when=asyncio.FIRST_COMPLETED)
         await finish(work)
         log.info("ended")
-    except Exception:
-        log.exception("failed")
-        raise
     finally:
         server.should_exit = True
         stop_asked.cancel()

@@ -13,12 +13,14 @@ import msgspec
 import structlog
 
 from bootstrap.settings import Settings
-from bootstrap.telemetry.redaction import Redaction, password_of
+from bootstrap.telemetry.redaction import Redaction, passwords_in
 
 
 def secrets_of(settings: Settings) -> list[str]:
     """What this process knows and must never say, whatever it looks like."""
-    return [known for known in (settings.psp_simulator.key, password_of(settings.postgres.dsn)) if known]
+    key, postgres = settings.psp_simulator.key, settings.postgres
+    passwords = [*passwords_in(postgres.dsn), *passwords_in(postgres.direct_dsn)]
+    return [*([key] if key else []), *dict.fromkeys(passwords)]
 
 
 def log_formatter(name: str, secrets: Iterable[str] = ()) -> logging.Formatter:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping, MutableMapping
 from functools import lru_cache
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from schemas.card_numbers import is_card_number
 
@@ -129,6 +129,12 @@ def _end_of_card(groups: list[re.Match[str]], first: int) -> int | None:
     return None
 
 
-def password_of(dsn: str | None) -> str | None:
-    """The password in a connection URL; None where there is none."""
-    return None if dsn is None else urlsplit(dsn).password
+def passwords_in(dsn: str | None) -> list[str]:
+    """The password of a connection URL, as it is written there and as it is spoken; nothing where there is none."""
+    parts = urlsplit(dsn or "")
+    written = [parts.password, *(value for name, _, value in _parameters(parts.query) if name == "password")]
+    return list(dict.fromkeys(spelled for password in written if password for spelled in (password, unquote(password))))
+
+
+def _parameters(query: str) -> list[tuple[str, str, str]]:
+    return [parameter.partition("=") for parameter in query.split("&")]

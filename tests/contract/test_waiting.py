@@ -1,6 +1,7 @@
 import asyncio
 
 import asyncpg
+import pytest
 
 from event_store import EventStore, StoreOptions, Stream
 from event_store.head_listener import HeadListener
@@ -117,6 +118,43 @@ async def test_a_wait_outlasts_heads_that_could_not_be_read_for_a_while(
     await other_store.append(following(ids, tip))
     async with asyncio.timeout(10):
         assert (await waiting).version == 2
+
+
+async def test_heads_that_cannot_be_read_are_told_once_and_looked_at_without_haste(
+    database: str, store: EventStore, ids: CountedIds, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = 0
+    look = store._watch._look
+
+    async def counted() -> None:
+        nonlocal looks
+        looks += 1
+        await look()
+
+    def told() -> int:
+        return sum("the heads cannot be read" in record.getMessage() for record in caplog.records)
+
+    monkeypatch.setattr(store._watch, "_look", counted)
+    tip = (await store.append(first(ids, ids.new_id(0)))).records[-1]
+    waiting = asyncio.create_task(store.wait_for(tip.stream_id, after_version=1, until=anything, deadline_s=30))
+    await waits_now(store)
+    owner = await asyncpg.connect(database)
+    try:
+        for outages in (1, 2):
+            await owner.execute("REVOKE SELECT ON heads FROM guilder_app")
+            await asyncio.sleep(0.1)
+            before = looks
+            await asyncio.sleep(1.2)
+            # At their usual pace there would be dozens.
+            assert 1 <= looks - before <= 4
+            assert told() == outages
+            await owner.execute("GRANT SELECT ON heads TO guilder_app")
+            await asyncio.sleep(0.8)
+    finally:
+        await owner.close()
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+    assert told() == 2
 
 
 async def test_at_its_deadline_a_wait_answers_with_the_newest(store: EventStore, ids: CountedIds) -> None:

@@ -111,6 +111,26 @@ def test_an_unhealthy_process_comes_before_what_follows_from_it() -> None:
     ]
 
 
+def test_an_unhealthy_process_says_what_it_complained_of_last() -> None:
+    relay = {"name": "relay", "healthy": False, "reason": f"StoreLostData: {'x' * 500}", "alarms": {}}
+    [sentence] = complaints([relay], standing(), Progress())
+    assert sentence.startswith("relay is not healthy (StoreLostData: xxx")
+    assert sentence.endswith("…): run `guilder logs relay`")
+    assert len(sentence) < 300
+
+
+def test_alarms_of_the_relay_are_told_though_it_is_healthy_and_postgresql_away() -> None:
+    lost = dict.fromkeys(map(str, range(12, 0, -1)), "another record stands there")
+    relay = {"name": "relay", "healthy": True, "reason": None, "alarms": {**lost, "0": "a gap"}}
+    told, of_shard_0 = complaints([relay], standing(), Progress())
+    assert told == (
+        "the relay found Kafka's copy of 12 shards (1, 2, 3, 4, 5, 6, 7, 8, …) damaged (another record stands there) and "
+        "sent what was missing again: see what became of Kafka's data; the alarm is kept until the relay is started anew"
+    )
+    assert "copy of shard 0 damaged (a gap)" in of_shard_0
+    assert complaints([relay], None, Progress())[:2] == [told, of_shard_0]
+
+
 def test_an_unhealthy_process_and_a_postgresql_that_is_away() -> None:
     assert said(None, healthy=False) == [
         "relay is not healthy: run `guilder logs relay`",

@@ -102,6 +102,19 @@ def test_a_port_that_was_replaced_is_told(tmp_path: Path, capsys: pytest.Capture
     assert "port 8080 was in use, so api answers on 20123" in capsys.readouterr().out
 
 
+def test_one_that_runs_already_says_that_changed_settings_wait(guilder: Guilder, tmp_path: Path) -> None:
+    me = RecordedProcess(name="supervisor", pid=os.getpid(), started_s=psutil.Process().create_time())
+    home = tmp_path / "home"
+    state.save(home, InstallationState(supervisor=me, ready=True))
+    try:
+        for again in ([], ["--detach"], ["--servers-only"]):
+            told = guilder("up", *again, GUILDER_API__PORT="1").stdout.splitlines()
+            assert told[0] == "already running"
+            assert "`guilder down`" in told[1]
+    finally:
+        (home / "state.json").unlink()  # which names these tests as what `down` is to end
+
+
 def test_whoever_is_beaten_to_it_waits_for_the_one_that_starts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -2,8 +2,10 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import psutil
@@ -16,6 +18,7 @@ from bootstrap.cli.demo_merchant import DEMO_FILE
 from bootstrap.cli.version import find_version
 from bootstrap.local_stack import state
 from bootstrap.local_stack.state import HomeUnusableError, InstallationState, RecordedProcess
+from bootstrap.log_files import keep_short, older_of
 from bootstrap.settings import Settings
 
 REPOSITORY = Path(__file__).parents[3]
@@ -183,6 +186,59 @@ def test_logs_prints_the_last_lines_of_one_or_of_all(home: Path) -> None:
     refused = guilder("logs", "ledger")
     assert refused.returncode == 1
     assert "relay, saga" in refused.stderr
+
+
+def test_logs_go_on_with_a_log_that_was_set_aside(home: Path) -> None:
+    log = home / "logs" / "relay.log"
+    log.parent.mkdir(parents=True)
+    log.write_text("of before\nthe last\n", encoding="utf-8")
+    command = [sys.executable, "-m", "bootstrap.cli", "logs", "relay", "--follow", "-n", "1"]
+    printed = home / "printed"
+
+    def await_printed(lines: str) -> None:
+        deadline = time.monotonic() + 20
+        while printed.read_text(encoding="utf-8") != lines:
+            assert time.monotonic() < deadline, printed.read_text(encoding="utf-8")
+            time.sleep(0.05)
+
+    # The process itself has its log open to append, before it is set aside and after.
+    with (
+        printed.open("wb") as output,
+        log.open("ab", buffering=0) as writing,
+        subprocess.Popen(command, stdout=output, env={**os.environ, "PYTHONUNBUFFERED": "1"}) as following,
+    ):
+        try:
+            await_printed("the last\n")
+            writing.write(b"as long as need be\n")
+            await_printed("the last\nas long as need be\n")
+            keep_short(log, kept_bytes=0)
+            writing.write(b"anew\n")
+            await_printed("the last\nas long as need be\nanew\n")
+            writing.write(b"and on\n")
+            await_printed("the last\nas long as need be\nanew\nand on\n")
+        finally:
+            following.send_signal(signal.SIGINT)
+        assert following.wait(20) == 0
+    assert older_of(log).read_text(encoding="utf-8") == "of before\nthe last\nas long as need be\n"
+
+
+@pytest.mark.parametrize(
+    ("misused", "says"),
+    [
+        (("logs", "--follow", "--about", "pi_06F8Q2ZC4RTJX1M3N5P7R9S0TV"), "--follow"),
+        (("status", "--watch", "--json"), "--watch"),
+    ],
+)
+def test_options_that_would_be_without_effect_are_refused(home: Path, misused: tuple[str, ...], says: str) -> None:
+    answer = guilder(*misused)
+    assert (answer.returncode, answer.stdout) == (2, "")
+    assert f"Invalid value for {says}" in answer.stderr
+
+
+def test_where_nothing_has_run_there_are_no_logs(home: Path) -> None:
+    refused = guilder("logs")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr == "guilder: there are no logs, for nothing has run here: `guilder up` starts it\n"
 
 
 def test_version_is_the_one_that_is_built(home: Path) -> None:

@@ -184,6 +184,10 @@ def test_a_process_knows_its_own_secrets() -> None:
         psp_simulator=PspSimulatorSettings(key="psp-key"),
     )
     assert secrets_of(known) == ["psp-key", "a-password"]
+    past_a_pooler = PostgresSettings(
+        dsn="postgresql://me@pooler/x?password=an%2Bother&sslmode=require", direct_dsn="postgresql://me:a%40b-word@db/x"
+    )
+    assert secrets_of(Settings(postgres=past_a_pooler)) == ["an%2Bother", "an+other", "a%40b-word", "a@b-word"]
 
 
 def test_a_long_line_is_cheap_to_read() -> None:
