@@ -4,7 +4,7 @@ Each has an address that `guilder dead-letters show | redrive` takes: `shard/pro
 `case_…`.
 """
 
-from typing import Any, Literal
+from typing import Any, Final, Literal
 from uuid import UUID
 
 import msgspec
@@ -14,6 +14,9 @@ from processors.saga import redrive as saga
 from processors.saga.redrive import FailedStep, OpenCase
 from schemas.identifiers import MalformedId, Prefix, parse_public_id, public_id
 from schemas.timestamps import rfc3339
+
+LISTED: Final = 1000
+"""So many failed steps and so many open cases are listed at most, the first of each."""
 
 
 class NoSuchLetter(Exception):
@@ -32,22 +35,22 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def dead_letters(pool: Any) -> list[DeadLetter]:
-    """All of them: halted shards first, for they hold up whole shards, then steps, then cases."""
+    """Halted shards first, for they hold up whole shards, then steps, then cases, of these two at most `LISTED` each."""
     return [
         *map(_of_shard, await halted_shards(pool)),
-        *map(_of_step, await saga.failed_steps(pool)),
-        *map(_of_case, await saga.open_cases(pool)),
+        *map(_of_step, await saga.failed_steps(pool, limit=LISTED)),
+        *map(_of_case, await saga.open_cases(pool, limit=LISTED)),
     ]
 
 
 async def find(pool: Any, address: str) -> DeadLetter:
-    """The dead letter at an address.
+    """The dead letter at an address. It is looked up by itself: of many, a list shows only the first.
 
     Raises:
         NoSuchLetter: there is none.
     """
     wanted = address.lower()
-    for letter in await dead_letters(pool):
+    for letter in await _letters_like(pool, wanted):
         if letter.address.lower() == wanted:
             return letter
     raise NoSuchLetter(f"there is no dead letter {address}")
@@ -64,17 +67,31 @@ async def redrive(pool: Any, address: str, *, now_ms: int) -> bool:
         case "halted shard":
             return await resume(pool, letter.details["projection"], letter.shard)
         case "failed step":
-            steps = [step for step in await saga.failed_steps(pool) if _of_step(step).address == letter.address]
-            return bool(steps) and await saga.redrive(pool, steps[0], now_ms=now_ms)
+            steps = await saga.failed_steps_of(pool, UUID(letter.details["subject"]))
+            same = [step for step in steps if _of_step(step).address == letter.address]
+            return bool(same) and await saga.redrive(pool, same[0], now_ms=now_ms)
         case "open case":
-            return await saga.redrive_case(pool, _case_id(letter.address), now_ms=now_ms)
+            return await saga.redrive_case(pool, UUID(letter.details["case_id"]), now_ms=now_ms)
 
 
-def _case_id(address: str) -> UUID:
-    try:
-        return parse_public_id(Prefix.CASE, address)
-    except MalformedId as error:
-        raise NoSuchLetter(str(error)) from error
+async def _letters_like(pool: Any, address: str) -> list[DeadLetter]:
+    """The letters that an address may be of."""
+    match address.split("/"):
+        case ["shard", _, _]:
+            return list(map(_of_shard, await halted_shards(pool)))
+        case ["step", _, subject, _]:
+            try:
+                return list(map(_of_step, await saga.failed_steps_of(pool, UUID(subject))))
+            except ValueError:
+                return []
+        case [case_id]:
+            try:
+                case = await saga.open_case(pool, parse_public_id(Prefix.CASE, case_id))
+            except MalformedId:
+                return []
+            return [] if case is None else [_of_case(case)]
+        case _:
+            return []
 
 
 def _of_shard(halted: HaltedShard) -> DeadLetter:

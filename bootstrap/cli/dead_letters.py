@@ -17,7 +17,7 @@ from bootstrap.cli.connection import connected_settings
 from bootstrap.cli.database import run_at
 from bootstrap.clock import SYSTEM_CLOCK
 from bootstrap.processes.connections import dsn_of
-from processors.dead_letters import DeadLetter, NoSuchLetter, dead_letters, find, redrive
+from processors.dead_letters import LISTED, DeadLetter, NoSuchLetter, dead_letters, find, redrive
 from schemas.identifiers import Prefix, public_id
 from schemas.timestamps import rfc3339
 
@@ -62,6 +62,9 @@ def list_letters(*, as_json: AsJson = False) -> None:
     for letter in letters:
         table.add_row(letter.address, letter.kind, letter.at, escape(letter.why))
     Console().print(table, crop=False)
+    kinds = [letter.kind for letter in letters]
+    if any(kinds.count(kind) >= LISTED for kind in set(kinds)):
+        Console().print(f"of failed steps and open cases only the first {LISTED} each are listed")
 
 
 @app.command()
@@ -91,15 +94,26 @@ def redrive_letters(
     if bool(address) == everything:
         raise typer.BadParameter("name dead letters, or say --all")
 
-    async def redrive_each(pool: Any) -> dict[str, bool]:
+    async def redrive_each(pool: Any) -> dict[str, str]:
         wanted = address or [letter.address for letter in await dead_letters(pool)]
-        return {each: await redrive(pool, each, now_ms=SYSTEM_CLOCK.now_ms()) for each in wanted}
+        return {each: await _redriven(pool, each, listed=everything) for each in wanted}
 
     redriven = _with_pool(redrive_each)
     if not redriven:
         sys.stdout.write(f"{_NOTHING}\n")
-    for each, begun in redriven.items():
-        sys.stdout.write(f"{each}  {'redriven' if begun else 'is under way already'}\n")
+    for each, what_came in redriven.items():
+        sys.stdout.write(f"{each}  {what_came}\n")
+
+
+async def _redriven(pool: Any, address: str, *, listed: bool) -> str:
+    """What came of redriving one; what was `listed` a moment ago may have been settled since."""
+    try:
+        begun = await redrive(pool, address, now_ms=SYSTEM_CLOCK.now_ms())
+    except NoSuchLetter:
+        if not listed:
+            raise
+        return "is settled already"
+    return "redriven" if begun else "is under way already"
 
 
 def outwardly(letter: DeadLetter) -> DeadLetter:

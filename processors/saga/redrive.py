@@ -12,9 +12,17 @@ _FAILED: Final = """
 SELECT subject, kind, try, shard, stream_id, operation_id, failures, error, ready_at FROM steps
 WHERE finished_at IS NULL AND error IS NOT NULL ORDER BY shard, ready_at LIMIT $1
 """
+_FAILED_OF: Final = """
+SELECT subject, kind, try, shard, stream_id, operation_id, failures, error, ready_at FROM steps
+WHERE subject = $1 AND finished_at IS NULL AND error IS NOT NULL ORDER BY try
+"""
 _CASES: Final = """
 SELECT case_id, shard, stream_id, attempt_id, operation_id, exposure, currency, reason, opened_at FROM saga_cases
 WHERE closed_at IS NULL ORDER BY opened_at, case_id LIMIT $1
+"""
+_CASE: Final = """
+SELECT case_id, shard, stream_id, attempt_id, operation_id, exposure, currency, reason, opened_at FROM saga_cases
+WHERE case_id = $1 AND closed_at IS NULL
 """
 _REDRIVE: Final = """
 UPDATE steps SET ready_at = least(ready_at, $4) WHERE subject = $1 AND kind = $2 AND try = $3
@@ -67,25 +75,37 @@ class OpenCase(msgspec.Struct, frozen=True, kw_only=True):
 
 async def failed_steps(pool: asyncpg.Pool, *, limit: int = 1000) -> list[FailedStep]:
     """The unfinished steps that have failed at least once."""
-    return [
-        FailedStep(
-            subject=row[0],
-            kind=row[1],
-            try_no=row[2],
-            shard=row[3],
-            stream_id=row[4],
-            operation_id=row[5],
-            failures=row[6],
-            error=row[7],
-            ready_at=row[8],
-        )
-        for row in await pool.fetch(_FAILED, limit)
-    ]
+    return [_failed_step(row) for row in await pool.fetch(_FAILED, limit)]
+
+
+async def failed_steps_of(pool: asyncpg.Pool, subject: UUID) -> list[FailedStep]:
+    """Those of one subject."""
+    return [_failed_step(row) for row in await pool.fetch(_FAILED_OF, subject)]
 
 
 async def open_cases(pool: asyncpg.Pool, *, limit: int = 1000) -> list[OpenCase]:
     """The cases whose answer does not stand in the log yet, oldest first."""
     return [OpenCase(**dict(row)) for row in await pool.fetch(_CASES, limit)]
+
+
+async def open_case(pool: asyncpg.Pool, case_id: UUID) -> OpenCase | None:
+    """One of them."""
+    row = await pool.fetchrow(_CASE, case_id)
+    return None if row is None else OpenCase(**dict(row))
+
+
+def _failed_step(row: Any) -> FailedStep:
+    return FailedStep(
+        subject=row[0],
+        kind=row[1],
+        try_no=row[2],
+        shard=row[3],
+        stream_id=row[4],
+        operation_id=row[5],
+        failures=row[6],
+        error=row[7],
+        ready_at=row[8],
+    )
 
 
 async def redrive(pool: asyncpg.Pool, step: FailedStep, *, now_ms: int) -> bool:

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from bootstrap.cli.dead_letters import app
-from processors.dead_letters import NoSuchLetter, dead_letters, find, redrive
+from processors.dead_letters import LISTED, DeadLetter, NoSuchLetter, dead_letters, find, redrive
 from schemas.identifiers import Prefix, public_id, uuid7
 from schemas.timestamps import rfc3339
 
@@ -82,9 +82,52 @@ async def test_about_a_case_the_psp_is_asked_again(pool: Any) -> None:
 
 
 async def test_an_address_of_nothing_is_refused(pool: Any) -> None:
-    for address in ("shard/projector/4", "step/call/x/1", "case_0", "", "nonsense"):
+    for address in (
+        "shard/projector/4",
+        "step/call/x/1",
+        STEP[:-1] + "3",
+        "case_0",
+        CASE[:-1] + "Z",
+        "",
+        "nonsense",
+        "a/b/c/d/e",
+    ):
         with pytest.raises(NoSuchLetter):
             await find(pool, address)
+
+
+async def test_what_a_list_has_no_room_for_is_found_and_redriven_all_the_same(pool: Any, database: str) -> None:
+    many = """
+        WITH many AS (SELECT gen_random_uuid() AS id FROM generate_series(1, $1)), stepped AS (
+            INSERT INTO steps (subject, kind, try, round, shard, stream_id, operation_id, cause_id, due_at, ready_at, error)
+            SELECT id, 'call', 1, 1, 0, id, id, id, 1, 1, 'TypeError: no' FROM many
+        )
+        INSERT INTO saga_cases SELECT id, 0, 1, id, id, id, id, 1, 'EUR', 'older', 1 FROM many
+    """
+    await pool.execute(many, LISTED)
+    listed = {letter.address for letter in await dead_letters(pool)}
+    assert len(listed) == 1 + 2 * LISTED
+    assert not {STEP, CASE} & listed
+    for address in (STEP, CASE):
+        assert (await find(pool, address)).address == address
+        assert await redrive(pool, address, now_ms=NOW_MS)
+    _, output = await guilder(database, "list")
+    assert f"only the first {LISTED} each are listed" in output
+
+
+async def test_what_is_settled_while_all_is_redriven_keeps_nothing_from_being_redriven(
+    pool: Any, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def then_settled(of: Any) -> list[DeadLetter]:
+        letters = await dead_letters(of)
+        await of.execute("DELETE FROM halted_shards")
+        return letters
+
+    monkeypatch.setattr("bootstrap.cli.dead_letters.dead_letters", then_settled)
+    assert await guilder(database, "redrive", "--all") == (
+        0,
+        f"{SHARD}  is settled already\n{STEP}  redriven\n{CASE}  redriven\n",
+    )
 
 
 async def test_the_command_line_lists_shows_and_redrives(pool: Any, database: str) -> None:
