@@ -38,7 +38,7 @@ async def test_an_auditor_reads_the_log_and_changes_nothing(database: str) -> No
             rows = await connection.fetch(NEWEST)
             assert [(row["shard"], row["position"]) for row in rows] == [(3, 1), (3, 2)]
             assert all("type" in row["actor"] for row in rows)
-            assert [row["projection"] for row in await connection.fetch("SELECT * FROM live ORDER BY 1")] == []
+            assert {row["projection"] for row in await connection.fetch("SELECT * FROM live")} == {"ledger", "payments"}
             for refused in ("DELETE FROM events", "UPDATE heads SET position = 0", "CREATE TABLE mine (x int)"):
                 with pytest.raises(asyncpg.InsufficientPrivilegeError):
                     await connection.execute(refused)
