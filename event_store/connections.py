@@ -25,6 +25,13 @@ _LOST = (
     asyncpg.TooManyConnectionsError,
     asyncpg.ReadOnlySQLTransactionError,  # a primary that was demoted
 )
+# The server gave up for now; nothing was done.
+GIVEN_UP = (
+    asyncpg.QueryCanceledError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.InsufficientResourcesError,
+)
 _MARGIN_S = 1.0
 # Every read is a handful of index probes, whatever the planner thinks of tables that were small when it looked.
 PROBES = {"plan_cache_mode": "force_generic_plan", "enable_seqscan": "off", "enable_bitmapscan": "off", "jit": "off"}
@@ -195,7 +202,7 @@ class ReadConnections:
             connection = self._idle.pop()
             try:
                 return await connection.fetch_persistently(query, *arguments)
-            except asyncpg.QueryCanceledError as error:
+            except GIVEN_UP as error:
                 raise ShardUnavailable from error
             finally:
                 self._idle.append(connection)

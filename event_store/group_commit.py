@@ -12,7 +12,7 @@ import asyncpg
 from event_store.append_metrics import APPEND_SECONDS, BATCH_COMMANDS, COMMIT_SECONDS
 from event_store.appends import AlreadyDone, Append, Appended, Sealed, VersionConflict, sealed
 from event_store.batch import APPEND, Outcome, Verdict, arguments, verdicts
-from event_store.connections import SteadyConnection
+from event_store.connections import GIVEN_UP, SteadyConnection
 from event_store.options import StoreOptions
 from schemas.errors import Overloaded, ShardUnavailable
 from schemas.records import Record
@@ -23,13 +23,6 @@ _POISONED: Final = (
     asyncpg.DataError,
     asyncpg.IntegrityConstraintViolationError,
     asyncpg.ProgramLimitExceededError,
-)
-# The server gave up for now: nothing was stored, and another shard may have been the reason.
-_GIVEN_UP: Final = (
-    asyncpg.QueryCanceledError,
-    asyncpg.LockNotAvailableError,
-    asyncpg.DeadlockDetectedError,
-    asyncpg.InsufficientResourcesError,
 )
 # How many batches' worth of queue one flush looks through when many commands wait for the same few streams.
 _LOOK_AHEAD: Final = 4
@@ -156,7 +149,8 @@ class GroupCommit:
             middle = len(batch) // 2
             await self._flush(batch[:middle])
             await self._flush(batch[middle:])
-        except _GIVEN_UP as error:
+        except GIVEN_UP as error:
+            # Nothing was stored, and another shard may have been the reason.
             await self._flush_by_shard(batch, error)
         except Exception as error:  # noqa: BLE001 - it is the callers' error, and the writer lives on
             self._refuse(batch, error)

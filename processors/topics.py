@@ -3,6 +3,7 @@
 A partition is a shard, so a topic with another number of partitions would route records to the wrong place for ever.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Final
@@ -12,6 +13,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import TopicAlreadyExistsError, UnknownTopicOrPartitionError, for_code
 
 REQUEST_TIMEOUT_MS: Final = 10_000
+_LOOK_EVERY_MS: Final = 100
 
 
 class TopicMismatch(Exception):
@@ -43,13 +45,15 @@ async def ensure_topic(bootstrap_servers: str, options: TopicOptions) -> None:
 
     Raises:
         TopicMismatch: it has another number of partitions.
+        UnknownTopicOrPartitionError: it was made by another, and the broker does not tell of it for ten seconds.
         KafkaError: the broker cannot be reached or refused.
     """
     async with _admin(bootstrap_servers) as admin:
         partitions = await _partition_count(admin, options.name)
         if partitions is None:
-            await _create(admin, options)
-            partitions = options.partitions
+            if await _create(admin, options):
+                return
+            partitions = await _partitions_of_new(admin, options.name)
     _check(options.name, partitions, options.partitions)
 
 
@@ -91,7 +95,18 @@ async def _partition_count(admin: Any, topic: str) -> int | None:
     return len(description["partitions"])
 
 
-async def _create(admin: Any, options: TopicOptions) -> None:
+async def _partitions_of_new(admin: Any, topic: str) -> int:
+    """How many partitions a topic has that was made a moment ago, and that the broker may not tell of yet."""
+    for _ in range(REQUEST_TIMEOUT_MS // _LOOK_EVERY_MS):
+        found = await _partition_count(admin, topic)
+        if found is not None:
+            return found
+        await asyncio.sleep(_LOOK_EVERY_MS / 1000)
+    raise UnknownTopicOrPartitionError(f"topic {topic} was made by another, and the broker does not tell of it")
+
+
+async def _create(admin: Any, options: TopicOptions) -> bool:
+    """Make the topic; false where another has made it meanwhile, who knows with how many partitions."""
     topic = NewTopic(
         options.name,
         options.partitions,
@@ -99,8 +114,8 @@ async def _create(admin: Any, options: TopicOptions) -> None:
         topic_configs=options.configuration(),
     )
     response = await admin.create_topics([topic])
-    for _, code, *_ in response.topic_errors:
-        error = for_code(code)
-        # Another relay may have made it meanwhile, with the same settings.
-        if code and error is not TopicAlreadyExistsError:
-            raise error(f"topic {options.name} could not be made")
+    ((_, code, *_),) = response.topic_errors
+    error = for_code(code)
+    if code and error is not TopicAlreadyExistsError:
+        raise error(f"topic {options.name} could not be made")
+    return not code

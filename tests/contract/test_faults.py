@@ -1,5 +1,6 @@
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from uuid import UUID
 
 import asyncpg
@@ -206,6 +207,51 @@ async def test_a_locked_shard_holds_up_no_other_shard(database: str, ids: Counte
     assert all(isinstance(outcome, Appended) for outcome in outcomes)
     await store.append(first(ids, ids.new_id(1)))
     await store.close()
+
+
+async def test_a_flush_that_takes_too_long_is_made_shard_by_shard(database: str, ids: CountedIds) -> None:
+    store = await EventStore.open(StoreOptions(dsn=database, statement_timeout_ms=200, lock_timeout_ms=10_000))
+    async with locked(database, "SELECT FROM heads WHERE shard = 1 FOR UPDATE"):
+        calls = [store.append(first(ids, ids.new_id(shard), key="a")) for shard in range(4)]
+        outcomes = await asyncio.gather(*calls, return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [Appended, ShardUnavailable, Appended, Appended]
+    await store.append(first(ids, ids.new_id(1), key="a"))
+    await store.close()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"lock_timeout_ms": 200, "statement_timeout_ms": 10_000},
+        {"lock_timeout_ms": 10_000, "statement_timeout_ms": 200},
+    ],
+)
+async def test_a_read_that_waits_too_long_says_that_the_shard_is_away(
+    database: str, ids: CountedIds, options: dict[str, int]
+) -> None:
+    """As when a migration holds the table, or waits for it: everyone else then waits behind it."""
+    store = await EventStore.open(StoreOptions(dsn=database, **options))
+    stream_id = ids.new_id(0)
+    await store.append(first(ids, stream_id))
+    async with locked(database, "LOCK TABLE events IN ACCESS EXCLUSIVE MODE"):
+        with pytest.raises(ShardUnavailable):
+            await store.load(stream_id)
+        with pytest.raises(ShardUnavailable):
+            await store.find_command(0, command_key("a"))
+    assert (await store.load(stream_id)).version == 1
+    await store.close()
+
+
+@asynccontextmanager
+async def locked(dsn: str, statement: str) -> AsyncIterator[None]:
+    """Another connection holds the locks that `statement` takes."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        async with connection.transaction():
+            await connection.execute(statement)
+            yield
+    finally:
+        await connection.close()
 
 
 async def test_a_caller_that_goes_away_cancels_nothing_but_its_wait(store: EventStore, ids: CountedIds) -> None:

@@ -6,7 +6,9 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import UnknownTopicOrPartitionError
+from msgspec.structs import replace
 
+from processors import topics
 from processors.topics import TopicMismatch, TopicOptions, check_topic, ensure_topic
 
 KEPT_FOR_EVER = {
@@ -45,6 +47,24 @@ async def test_another_number_of_partitions_is_refused(kafka_bootstrap: str, top
         await ensure_topic(kafka_bootstrap, TopicOptions(name=f"{topic_prefix}events", partitions=4))
     with pytest.raises(TopicMismatch):
         await check_topic(kafka_bootstrap, f"{topic_prefix}events", partitions=4)
+
+
+async def test_a_topic_that_another_makes_meanwhile_is_checked_too(
+    kafka_bootstrap: str, topic_prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = TopicOptions(name=f"{topic_prefix}events", partitions=2)
+    await ensure_topic(kafka_bootstrap, options)
+    told = topics._partition_count
+    unseen = iter([True] * 6)
+
+    async def told_late(admin: Any, topic: str) -> int | None:
+        return None if next(unseen, False) else await told(admin, topic)
+
+    monkeypatch.setattr(topics, "_partition_count", told_late)
+    await ensure_topic(kafka_bootstrap, options)
+    unseen = iter([True] * 2)
+    with pytest.raises(TopicMismatch, match="has 2 partitions and this installation 4 shards"):
+        await ensure_topic(kafka_bootstrap, replace(options, partitions=4))
 
 
 def test_production_asks_for_more_than_one_copy() -> None:
