@@ -30,6 +30,8 @@ _UNDER_WAY: Final = """
     WHERE l.locktype = 'virtualxid' AND l.granted AND a.datname = current_database() AND l.pid <> pg_backend_pid()
 """
 _READERS_WAIT_S: Final = 30.0
+# Longer than a rebuild waits for a source that stands still.
+_HELD_AT_MOST_S: Final = 40.0
 
 
 class RebuildRunning(Exception):
@@ -113,11 +115,20 @@ async def lock(connection: Any, projection: str, generation: int, shard: int) ->
     return Checkpoint(projection, generation, position)
 
 
+async def hold_no_longer_than_alive(connection: Any) -> None:
+    """Have PostgreSQL end this transaction, and its locks with it, should nobody go on with it.
+
+    Whoever applies events waits for those locks, and the connection of a machine that is gone may stand for hours.
+    """
+    await connection.execute(f"SET LOCAL idle_in_transaction_session_timeout = {round(_HELD_AT_MOST_S * 1000)}")
+
+
 async def exclude_appliers(connection: Any, projection: str, generation: int) -> dict[int, int]:
     """Wait until nobody is applying events and let nobody begin, until the transaction ends; where each shard stands.
 
     The counterpart of the shared lock that `lock_checkpoints` takes.
     """
+    await hold_no_longer_than_alive(connection)
     await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('guilder/live', 0))")
     rows = await connection.fetch(_LOCK_ALL, projection, generation)
     return {row["shard"]: row["position"] for row in rows}

@@ -202,6 +202,7 @@ class Rebuild:
         ):
             async with self._pool.acquire() as holder, holder.transaction():
                 # While the live checkpoint is held nothing is applied: level the new generation, then take the snapshot.
+                await generations.hold_no_longer_than_alive(holder)
                 checkpoint = (await lock_checkpoints(holder, [shard], [name]))[name][shard]
                 await self._catch_up(blue, green, shard, goal=checkpoint.position)
                 await reader.execute("SELECT FROM live")

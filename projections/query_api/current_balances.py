@@ -28,7 +28,7 @@ _MOVED: Final = """
     SELECT l.generation, (
         SELECT coalesce(json_agg(found), '[]')::text
         FROM (
-            SELECT asked.number, coalesce(c.position, 0) AS position, (
+            SELECT asked.number, coalesce(c.position, 0) AS position, coalesce(c.xmin::text::bigint, 0) AS written, (
                 SELECT coalesce(json_agg(owed), '[]')
                 FROM (
                     SELECT a.livemode, a.currency,
@@ -43,10 +43,10 @@ _MOVED: Final = """
                 ) owed
             ) AS balances
             FROM json_to_recordset($1::json)
-                AS asked (number integer, shard integer, party text, livemode boolean, known bigint)
+                AS asked (number integer, shard integer, party text, livemode boolean, known bigint, written bigint)
             LEFT JOIN checkpoints c
                 ON c.projection = l.projection AND c.generation = l.generation AND c.shard = asked.shard
-            WHERE coalesce(c.position, 0) IS DISTINCT FROM asked.known
+            WHERE (coalesce(c.position, 0), coalesce(c.xmin::text::bigint, 0)) IS DISTINCT FROM (asked.known, asked.written)
         ) found
     ) AS moved
     FROM live l
@@ -55,13 +55,18 @@ _MOVED: Final = """
 
 
 class _Question(msgspec.Struct, frozen=True):
-    """One of many merchants asked about in one statement; `known` is the position of the answer that is kept, if any."""
+    """One of many merchants asked about in one statement; of the answer that is kept, if any, `known` is the position.
+
+    `written` is the transaction that brought the shard there, as PostgreSQL numbers it: another may bring it there again,
+    with other books, once a generation was made anew or the database restored.
+    """
 
     number: int
     shard: int
     party: str
     livemode: bool | None
     known: int | None
+    written: int | None
 
 
 class _Moved(msgspec.Struct, frozen=True):
@@ -69,14 +74,16 @@ class _Moved(msgspec.Struct, frozen=True):
 
     number: int
     position: int
+    written: int
     balances: tuple[CurrencyBalance, ...]
 
 
 class _Kept(msgspec.Struct, frozen=True):
-    """The answer that held where a generation of the ledger stood at a position of the merchant's shard."""
+    """The answer that held where one transaction had brought a generation of the ledger to a position of the shard."""
 
     generation: int
     position: int
+    written: int
     answer: Answer
 
 
@@ -127,7 +134,7 @@ class CurrentBalances:
         )
         # Rendered once, for all who ask the same until it moves.
         answer = Answer(status=200, body=msgspec.Raw(_encoder.encode(body)), headers={"Guilder-Position": body.as_of})
-        kept = self._kept[key] = _Kept(generation, moved.position, answer)
+        kept = self._kept[key] = _Kept(generation, moved.position, moved.written, answer)
         if len(self._kept) > self._services.kept_answers:
             self._kept.popitem(last=False)
         return kept
@@ -135,8 +142,8 @@ class CurrentBalances:
 
 def _question(number: int, key: Asked, known: _Kept | None) -> _Question:
     merchant_id, livemode = key
-    position = None if known is None else known.position
-    return _Question(number, shard_of(merchant_id), _party(merchant_id), livemode, position)
+    position, written = (None, None) if known is None else (known.position, known.written)
+    return _Question(number, shard_of(merchant_id), _party(merchant_id), livemode, position, written)
 
 
 @lru_cache(maxsize=_PARTIES)

@@ -7,7 +7,8 @@ from typing import Any
 import asyncpg
 import pytest
 
-from processors.rebuild import PostgresLog, Rebuild, RebuildDiffers, SourceStalled, open_pool
+from processors.patience import OUTAGES
+from processors.rebuild import PostgresLog, Rebuild, RebuildDiffers, SourceStalled, generations, open_pool
 from processors.rebuild import rebuild as rebuild_module
 from processors.rebuild.generations import RebuildRunning, drop, only_one
 from projections import PROJECTIONS
@@ -202,6 +203,37 @@ async def test_an_empty_log_makes_an_empty_ledger(database: str) -> None:
     finally:
         await pool.close()
     assert (report.events, report.equal, [digest.position for digest in report.digests]) == (0, True, [0, 0, 0, 0])
+
+
+@pytest.mark.parametrize("held", ["compared", "switched"])
+async def test_a_rebuild_that_stands_still_gives_up_what_the_projector_waits_for(
+    log: Log, monkeypatch: pytest.MonkeyPatch, held: str
+) -> None:
+    """As one that was stopped at its terminal, or whose machine is gone: its locks would outlast it by hours."""
+    monkeypatch.setattr(generations, "_HELD_AT_MOST_S", 0.5)
+    still, on = asyncio.Event(), asyncio.Event()
+    passed_over = [] if held == "compared" else ["compared"]
+    catch_up = Rebuild._catch_up
+
+    async def standing_still(self: Rebuild, blue: int, green: int, shard: int, *, goal: int | None = None) -> None:
+        if shard == 1 and goal is not None:
+            if passed_over:
+                passed_over.pop()
+            else:
+                still.set()
+                await on.wait()
+        await catch_up(self, blue, green, shard, goal=goal)
+
+    monkeypatch.setattr(Rebuild, "_catch_up", standing_still)
+    rebuilding = asyncio.create_task(rebuild(log).run())
+    await asyncio.wait_for(still.wait(), 30)
+    history = log.histories[1].add(*Payment("meanwhile").paid(), stream="meanwhile")
+    await asyncio.wait_for(log.write(history), 10)
+    on.set()
+    with pytest.raises(OUTAGES):
+        await rebuilding
+    assert await log.live() == 1
+    assert (await rebuild(log).run()).equal
 
 
 class CutOff(PostgresLog):

@@ -78,6 +78,20 @@ async def test_what_has_not_moved_is_not_read_again(
     assert own_api.last.headers == {"Guilder-Position": f"1:{len(history.recorded)}"}
 
 
+async def test_a_generation_made_anew_under_the_same_number_is_another_one(
+    own_api: Api, connection: Any, history: History
+) -> None:
+    """As after readers were led back to the one before, or in a database that was restored: other books, same position."""
+    for _ in range(2):
+        assert await held(own_api, history) == {"EUR": (6740, 0)}
+    async with connection.transaction():
+        await connection.execute("DROP SCHEMA ledger_1 CASCADE")
+        await connection.execute("SELECT create_ledger_generation(1)")
+        await connection.execute("DELETE FROM checkpoints WHERE projection = 'ledger' AND shard = 1")
+        await connection.execute("INSERT INTO checkpoints VALUES ('ledger', 1, 1, $1)", len(history.recorded))
+    assert await held(own_api, history) == {}
+
+
 async def test_what_is_posted_is_in_the_next_answer(
     own_api: Api, feed: Feed, history: History, neighbour: History
 ) -> None:
