@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
 import typer
+from aiokafka.errors import UnknownTopicOrPartitionError
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
@@ -32,6 +33,7 @@ from processors.rebuild import (
     shards_of,
     verify_ledger,
 )
+from processors.topics import TopicMismatch, check_topic
 from projections import PROJECTIONS
 from projections.checkpoints import PositionGap
 from projections.digests import ShardDigest
@@ -45,6 +47,15 @@ Result = TypeVar("Result")
 Step = Callable[[int, int, int], None]
 _FAILED: Final = 1
 _SHOWN_HEX: Final = 16
+_REFUSED: Final = (
+    NothingLive,
+    RebuildDiffers,
+    RebuildRunning,
+    SourceStalled,
+    PositionGap,
+    TopicMismatch,
+    UnknownTopicOrPartitionError,
+)
 _PROJECTIONS: Final = {projection.name: projection for projection in PROJECTIONS}
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
@@ -140,7 +151,7 @@ def _run(title: str, work: Callable[[Any, Settings, Step], Awaitable[Result]], *
 
     try:
         return run_at(dsn, connected)
-    except (NothingLive, RebuildDiffers, RebuildRunning, SourceStalled, PositionGap) as error:
+    except _REFUSED as error:
         Console(stderr=True).print(f"[red]✗[/red] {error}", highlight=False)
         raise typer.Exit(_FAILED) from None
 
@@ -153,6 +164,8 @@ async def _log(source: Source, pool: Any, settings: Settings, shards: int) -> As
         case Source.kafka:
             servers = bootstrap_servers_of(settings)
             with kafka_at(servers):
+                # A broker may make a topic that is read, with as many partitions as it likes.
+                await check_topic(servers, TOPIC, partitions=shards)
                 async with KafkaLog.open(servers, shards, TOPIC) as log:
                     yield log
 

@@ -9,6 +9,7 @@ from typer.testing import CliRunner, Result
 
 from bootstrap.cli import ledger as verb
 from bootstrap.cli.ledger import app
+from processors.topics import TopicOptions, ensure_topic
 from tests.processors.rebuild.conftest import Log
 from tests.processors.topic_writer import make_topic, produce
 from tests.projections.history import as_record
@@ -74,6 +75,21 @@ async def test_rebuild_reads_the_topic_when_asked(
     done = await ledger(log, "rebuild", "--source", "kafka", kafka=kafka_bootstrap)
     assert done.exit_code == 0, done.output
     assert await log.live() == 2
+
+
+async def test_a_topic_that_is_not_there_or_is_another_is_not_read(
+    log: Log, kafka_bootstrap: str, monkeypatch: Any, topic_prefix: str
+) -> None:
+    topic = topic_prefix + "events"
+    monkeypatch.setattr(verb, "TOPIC", topic)
+    missing = await ledger(log, "rebuild", "--source", "kafka", kafka=kafka_bootstrap)
+    assert missing.exit_code == 1
+    assert f"there is no topic {topic} yet" in " ".join(missing.output.split())
+    await ensure_topic(kafka_bootstrap, TopicOptions(name=topic, partitions=2))
+    other = await ledger(log, "rebuild", "--source", "kafka", kafka=kafka_bootstrap)
+    assert other.exit_code == 1
+    assert f"topic {topic} has 2 partitions" in " ".join(other.output.split())
+    assert await log.live() == 1
 
 
 async def test_a_projection_that_does_not_exist_is_refused(log: Log) -> None:
