@@ -116,8 +116,8 @@ class Edge:
         headers = headers_of(scope)
         try:
             await self._authenticator.authenticate(headers)
-        except Rejected as refusal:
-            reply = self.refusal(scope, refusal)
+        except Exception as error:  # noqa: BLE001 - told as `serve` tells it
+            reply = self.refused(error, self._request_ids.of(headers.get("request-id")))
             self._observe(route.method, route.path, reply.status, perf_counter() - began_s)
             return reply
         return None

@@ -13,11 +13,12 @@ from weakref import ref
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from bootstrap.http_server.refusals import answering, detail_of, rendered
 from bootstrap.http_server.request_fields import what_is_wrong
 from bootstrap.http_server.unread_bodies import OrderlyTransport, ending_unless_told
 from bootstrap.http_server.whole_answers import answer_at_once, answer_bytes
 from command_api.hot_dispatch import AT_ONCE
-from command_api.problems import WrongMethod, problem
+from command_api.problems import WrongMethod
 from schemas.errors import (
     BodyTooLarge,
     HeadersTooLarge,
@@ -93,7 +94,7 @@ class GuardedProtocol(HttpToolsProtocol):
                     continue
             except httptools.HttpParserError as error:
                 if not self._lingering:
-                    self._refuse(self._asked or MalformedRequest(_detail_of(error)))
+                    self._refuse(self._asked or MalformedRequest(detail_of(error)))
             break
         if self._open and not self._refused:
             self._wire_bytes += self._chunk_bytes
@@ -257,7 +258,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def _refuse_in(self, cycle: Any, refusal: Rejected) -> None:
         """Refuse the request that the application has been given and is still being read."""
         if self.pipeline and self.pipeline[0][0] is cycle:
-            self.pipeline[0] = (cycle, _answering(refusal, self._watch.request_ids.of(None)))
+            self.pipeline[0] = (cycle, answering(refusal, self._watch.request_ids.of(None)))
             cycle.keep_alive = False
         elif cycle.response_complete:
             self._linger()
@@ -270,7 +271,7 @@ class GuardedProtocol(HttpToolsProtocol):
             self._say(refusal)
 
     def _say(self, refusal: Rejected) -> None:
-        status, headers, body = _rendered(refusal, self._watch.request_ids.of(None))
+        status, headers, body = rendered(refusal, self._watch.request_ids.of(None))
         self.transport.write(answer_bytes(status, [*self.server_state.default_headers, *headers], body))
         self._linger()
 
@@ -295,31 +296,3 @@ class GuardedProtocol(HttpToolsProtocol):
         self._wire_bytes += len(data)
         if self._lingering and self._wire_bytes > LINGER_BYTES:
             self.transport.abort()
-
-
-def _detail_of(error: Exception) -> str | None:
-    """What the parser says of bytes that are no HTTP; nothing of what went wrong in this program."""
-    if isinstance(error, httptools.HttpParserCallbackError) or not error.args:
-        return None
-    return f"The request is not HTTP/1.1: {error.args[0]}."
-
-
-def _rendered(refusal: Rejected, request_id: str) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
-    status, headers, body = problem(refusal, request_id)
-    headers += [
-        (b"content-length", str(len(body)).encode()),
-        (b"request-id", request_id.encode()),
-        (b"connection", b"close"),
-    ]
-    return status, headers, body
-
-
-def _answering(refusal: Rejected, request_id: str) -> Any:
-    """An ASGI application that answers whatever it is asked with one refusal."""
-
-    async def refusing(_scope: Any, _receive: Any, send: Any) -> None:
-        status, headers, body = _rendered(refusal, request_id)
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
-
-    return refusing

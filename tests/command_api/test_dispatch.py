@@ -244,6 +244,17 @@ async def test_strangers_and_wrong_methods_are_refused_without_the_framework(
     assert refused.headers["Allow"] == "GET, HEAD"
 
 
+async def test_a_defect_in_telling_who_calls_is_a_problem_document_either_way(
+    one_route: OneRoute, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(*_: object) -> Principal:
+        raise RuntimeError("nobody expected this")
+
+    monkeypatch.setattr(Anyone, "authenticate", broken)
+    answer = await one_route.http.get(f"{one_route.url}/v1/things/1/parts/2")
+    check_problem(answer, 500, "internal_error")
+
+
 def test_each_route_is_found_where_it_stands() -> None:
     dispatch = HotDispatch([(route, None) for route in ALL_ROUTES], Mock(), Mock())
     for route in ALL_ROUTES:
